@@ -1,0 +1,229 @@
+// accounts import: many new accounts from a CSV file, all of them or none.
+import { readFileSync } from "node:fs";
+import { progress } from "@clack/prompts";
+import type { Command } from "commander";
+import { CsvError, parse } from "csv-parse/sync";
+import { canonicalBuyerId } from "../src/domain/identifiers.ts";
+import { LARGEST_BALANCE, type Minor, plus, ZERO } from "../src/domain/money.ts";
+import type { Bank, NewAccount } from "../src/storage/store.ts";
+import { type AccountFields, checkAccount } from "./accounts-new.ts";
+import { Failure } from "./failure.ts";
+import { money, note } from "./output.ts";
+import { canAsk, confirm } from "./prompt.ts";
+import { command, type Session, unwrap, withBank } from "./session.ts";
+
+const REQUIRED = ["number", "name", "balance"] as const;
+const OPTIONAL = ["status", "overdraft", "buyers"] as const;
+const COLUMNS: readonly string[] = [...REQUIRED, ...OPTIONAL];
+
+type Row = { readonly line: number; readonly cells: readonly string[] };
+type BadRow = { readonly line: number; readonly reason: string };
+type Numbered = { readonly line: number; readonly account: NewAccount };
+
+function refuseFile(file: string, reason: string): never {
+  throw new Failure("refused", `${file}: ${reason}. Nothing was imported.`);
+}
+
+function readText(file: string): string {
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(file);
+  } catch (error) {
+    throw new Failure("failed", `${file} cannot be read (${(error as Error).message})`);
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return refuseFile(file, "it is not UTF-8: save it as CSV UTF-8");
+  }
+}
+
+/** The lines of the file as cells. `line` is where a row ends, for a quoted cell may hold breaks. */
+function readRows(file: string, text: string): Row[] {
+  try {
+    const rows = parse(text, {
+      bom: true,
+      info: true,
+      trim: true,
+      relax_column_count: true,
+      skip_empty_lines: true,
+    }) as unknown as { record: string[]; info: { lines: number } }[];
+    return rows.map(({ record, info }) => ({ line: info.lines, cells: record }));
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error;
+    const line = typeof error["lines"] === "number" ? `line ${error["lines"]}: ` : "";
+    return refuseFile(file, `${line}it is not well-formed CSV; look at the quotes (${error.code})`);
+  }
+}
+
+/** Refuses a header with a column that is unknown, double or missing. */
+function checkHeader(file: string, header: Row | undefined): readonly string[] {
+  const names = header?.cells ?? [];
+  const unknown = names.filter((name) => !COLUMNS.includes(name));
+  const double = names.filter((name, index) => names.indexOf(name) !== index);
+  const missing = REQUIRED.filter((name) => !names.includes(name));
+  const faults = [
+    ...unknown.map((name) => `column ${name === "" ? "without a name" : name} is unknown`),
+    ...double.map((name) => `column ${name} is there twice`),
+    ...missing.map((name) => `column ${name} is missing`),
+  ];
+  if (faults.length === 0) return names;
+  const form = `The first line is ${REQUIRED.join(",")} and, if wanted, ${OPTIONAL.join(",")}`;
+  return refuseFile(file, `${faults.join("; ")}. ${form}, parted by commas`);
+}
+
+function fieldsOf(header: readonly string[], { cells }: Row): AccountFields {
+  const cell = (name: string) => cells[header.indexOf(name)] ?? "";
+  const given = (name: "status" | "overdraft") => (cell(name) === "" ? {} : { [name]: cell(name) });
+  const buyers = cell("buyers").split(";");
+  return {
+    number: cell("number"),
+    name: cell("name"),
+    balance: cell("balance"),
+    ...given("status"),
+    ...given("overdraft"),
+    buyers: buyers.map((buyer) => buyer.trim()).filter((buyer) => buyer !== ""),
+  };
+}
+
+/** Remembers on which line a number and a buyer stood, to name it when they come again. */
+function clashFinder(bank: Bank): (numbered: Numbered) => string[] {
+  const numbers = new Map<string, number>();
+  const buyers = new Map<string, number>();
+  const again = (seen: Map<string, number>, key: string, line: number) => {
+    const first = seen.get(key);
+    if (first === undefined) seen.set(key, line);
+    return first;
+  };
+  return ({ line, account }) => {
+    const reasons: string[] = [];
+    const sameNumber = again(numbers, account.number, line);
+    if (sameNumber !== undefined) {
+      reasons.push(`number ${account.number} stands on line ${sameNumber} already`);
+    }
+    for (const buyer of account.buyers) {
+      const sameBuyer = again(buyers, canonicalBuyerId(buyer, bank.country), line);
+      if (sameBuyer !== undefined) {
+        reasons.push(
+          `buyer ${buyer} stands on line ${sameBuyer} already, perhaps spelled otherwise`,
+        );
+      }
+    }
+    return reasons;
+  };
+}
+
+type Checked = { readonly good: readonly Numbered[]; readonly bad: readonly BadRow[] };
+
+/** Checks every row by itself and against the rows before it; `step` is told how far it is. */
+async function checkRows(
+  header: readonly string[],
+  rows: readonly Row[],
+  { bank, step }: { bank: Bank; step: (done: number) => Promise<void> },
+): Promise<Checked> {
+  const good: Numbered[] = [];
+  const bad: BadRow[] = [];
+  const clashes = clashFinder(bank);
+  for (const [index, row] of rows.entries()) {
+    await step(index);
+    const { line, cells } = row;
+    if (cells.length !== header.length) {
+      bad.push({ line, reason: `it has ${cells.length} cells, the header ${header.length}` });
+      continue;
+    }
+    const { account, problems } = checkAccount(fieldsOf(header, row), bank);
+    const reasons = account === null ? problems : clashes({ line, account });
+    if (account !== null && reasons.length === 0) good.push({ line, account });
+    else bad.push({ line, reason: reasons.join("; ") });
+  }
+  return { good, bad };
+}
+
+/** A bar on a terminal, nothing elsewhere. */
+function progressBar(session: Session, rows: number) {
+  const STEP = 1000;
+  if (!canAsk(session)) return { step: async () => {}, stop: () => {} };
+  const bar = progress({ max: Math.max(1, rows) });
+  bar.start("Checking the rows");
+  return {
+    async step(done: number): Promise<void> {
+      if (done === 0 || done % STEP !== 0) return;
+      bar.advance(STEP, `Checking the rows: ${done} of ${rows}`);
+      // The bar is drawn by a timer, which needs a turn.
+      await Bun.sleep(0);
+    },
+    stop: (message: string) => bar.stop(message),
+  };
+}
+
+function totalOf(good: readonly Numbered[]): Minor {
+  return good.reduce((sum, { account }) => {
+    if (sum > LARGEST_BALANCE) throw new Failure("refused", "the balances are too much in all");
+    return plus(sum, account.balance);
+  }, ZERO);
+}
+
+/** What the store knows against rows: taken numbers, buyers mapped elsewhere. */
+function apply({ store, by }: Session, good: readonly Numbered[], dryRun: boolean): BadRow[] {
+  const accounts = good.map(({ account }) => account);
+  const refusals = unwrap(store.addAccounts(by, "accounts import", accounts, dryRun));
+  return refusals.map(({ index, message }) => ({ line: good[index]?.line ?? 0, reason: message }));
+}
+
+function refuseRows(file: string, bad: readonly BadRow[]): void {
+  if (bad.length === 0) return;
+  const lines = [...bad]
+    .sort((a, b) => a.line - b.line)
+    .map(({ line, reason }) => `line ${line}: ${reason}`);
+  const rows = bad.length === 1 ? "1 row is" : `${bad.length} rows are`;
+  throw new Failure(
+    "refused",
+    [`${file}: ${rows} bad, and nothing was imported`, ...lines].join("\n"),
+  );
+}
+
+async function importFile(session: Session, file: string, dryRun: boolean) {
+  const { bank } = session;
+  const [first, ...rows] = readRows(file, readText(file));
+  const header = checkHeader(file, first);
+  if (rows.length === 0) refuseFile(file, "it holds no accounts, only the header");
+  const bar = progressBar(session, rows.length);
+  const { good, bad } = await checkRows(header, rows, { bank, step: bar.step });
+  bar.stop(`${rows.length} rows checked`);
+  // Rows that are bad by themselves do not hide what the store has against the others.
+  if (dryRun || bad.length > 0) refuseRows(file, [...bad, ...apply(session, good, true)]);
+
+  const total = totalOf(good);
+  const what = `${good.length} accounts with ${money(total, bank)} in all`;
+  const json = { accounts: good.length, balanceMinor: total, currency: bank.currency, dryRun };
+  if (dryRun) return { json, text: () => `Every row is good: ${what}. Nothing was imported.` };
+  await confirm(session, `Import ${what}?`);
+  if (canAsk(session)) note(`Writing ${good.length} accounts, which may take some seconds ...`);
+  refuseRows(file, apply(session, good, false));
+  return { json, text: () => `Imported ${what}.` };
+}
+
+export function registerImport(accounts: Command): void {
+  command(accounts, {
+    form: "import <file>",
+    summary: "Open the accounts of a CSV file, all of them or none",
+    kind: "write",
+    examples: [
+      "accounts import accounts.csv --dry-run",
+      'accounts import accounts.csv --yes --reason "opening day"',
+    ],
+  })
+    .option("--dry-run", "check everything, change nothing")
+    .addHelpText(
+      "after",
+      `
+The file: the first line is number,name,balance and, if wanted, status,overdraft,buyers
+  number,name,balance,status,overdraft,buyers
+  62-0001,Thandi Mokoena,5000.00,active,0.00,27731304702;CIF0731304702`,
+    )
+    .action(
+      withBank((session, [file]: [string], { dryRun }: { dryRun?: true }) =>
+        importFile(session, file, dryRun === true),
+      ),
+    );
+}

@@ -1,0 +1,2 @@
+// Placeholder until it is written.
+export function register(): void {}

@@ -1,0 +1,181 @@
+// limits: what one purchase, one day and one month may come to, for each scope.
+import type { Command } from "commander";
+import { LIMIT_SCOPES, type LimitFigures, type LimitScope } from "../src/domain/limits.ts";
+import { formatAmount, minor } from "../src/domain/money.ts";
+import type { Bank, LimitRow, LimitTarget } from "../src/storage/store.ts";
+import { Failure } from "./failure.ts";
+import { readAmount, table } from "./output.ts";
+import { command, group, readCount, type Session, unwrap, withBank } from "./session.ts";
+
+type Figure = keyof LimitFigures;
+
+const FIGURES = [
+  { figure: "min", flag: "--min", title: "Min", counts: false, what: "least of one purchase" },
+  { figure: "max", flag: "--max", title: "Max", counts: false, what: "most of one purchase" },
+  {
+    figure: "dayAmount",
+    flag: "--day-amount",
+    title: "A day",
+    counts: false,
+    what: "most an account buys for in a local day",
+  },
+  {
+    figure: "dayCount",
+    flag: "--day-count",
+    title: "Times",
+    counts: true,
+    what: "how often an account buys in a local day",
+  },
+  {
+    figure: "monthAmount",
+    flag: "--month-amount",
+    title: "A month",
+    counts: false,
+    what: "most an account buys for in a local month",
+  },
+  {
+    figure: "monthCount",
+    flag: "--month-count",
+    title: "Times",
+    counts: true,
+    what: "how often an account buys in a local month",
+  },
+] as const satisfies readonly { figure: Figure; [more: string]: unknown }[];
+
+const SCOPES = ["product", "channel", "account"] as const satisfies readonly LimitScope[];
+
+type ScopeOptions = { readonly [scope in (typeof SCOPES)[number]]?: string };
+type SetOptions = ScopeOptions & { readonly [figure in Figure]?: string | number };
+type UnsetOptions = ScopeOptions & { readonly [figure in Figure]?: true };
+
+function withScopes(target: Command): Command {
+  return target
+    .option("--product <n>", "for one product, by Clickatell's productId")
+    .option("--channel <n>", "for one channel, by Clickatell's channelId")
+    .option("--account <number>", "for one account");
+}
+
+/** The one scope that the flags name; none of them is the whole bank. */
+function targetOf(options: ScopeOptions): LimitTarget {
+  const named = SCOPES.filter((scope) => options[scope] !== undefined);
+  const [scope, second] = named;
+  if (scope === undefined) return { scope: "global", scopeKey: "*" };
+  if (second !== undefined) {
+    throw new Failure(
+      "usage",
+      `--${scope} and --${second}: a limit has one scope, set each by itself`,
+    );
+  }
+  const key = options[scope] ?? "";
+  if (scope === "account") return { scope, scopeKey: key };
+  if (!/^\d{1,15}$/.test(key)) {
+    throw new Failure("usage", `--${scope} ${key} is no ${scope}: write its number, like 12`);
+  }
+  return { scope, scopeKey: String(Number(key)) };
+}
+
+function figuresOf(options: SetOptions, bank: Bank): Partial<LimitFigures> {
+  const given = FIGURES.flatMap(({ figure, flag }) => {
+    const value = options[figure];
+    if (value === undefined) return [];
+    return [[figure, typeof value === "number" ? value : readAmount(value, flag, bank)] as const];
+  });
+  if (given.length === 0) {
+    const flags = FIGURES.map(({ flag }) => flag).join(", ");
+    throw new Failure("usage", `no figure is named: add one or more of ${flags}`);
+  }
+  return Object.fromEntries(given);
+}
+
+function limitJson(row: LimitRow) {
+  return {
+    scope: row.scope,
+    scopeKey: row.scopeKey,
+    minMinor: row.min,
+    maxMinor: row.max,
+    dayAmountMinor: row.dayAmount,
+    dayCount: row.dayCount,
+    monthAmountMinor: row.monthAmount,
+    monthCount: row.monthCount,
+  };
+}
+
+/** From the least to the most specific scope, each by its number. */
+function bySpecificity(a: LimitRow, b: LimitRow): number {
+  const order = LIMIT_SCOPES.indexOf(a.scope) - LIMIT_SCOPES.indexOf(b.scope);
+  return order || a.scopeKey.localeCompare(b.scopeKey, "en", { numeric: true });
+}
+
+function limitsTable(rows: readonly LimitRow[], bank: Bank): string {
+  if (rows.length === 0) return "No limits.";
+  const columns = FIGURES.map(({ title }) => ({ title, align: "right" }) as const);
+  const body = rows.map((row) => [
+    row.scope === "global" ? "everything" : `${row.scope} ${row.scopeKey}`,
+    ...FIGURES.map(({ figure, counts }) => {
+      const value = row[figure];
+      if (value === null) return "";
+      return counts ? String(value) : formatAmount(minor(value), bank.minorDigits);
+    }),
+  ]);
+  return table([{ title: `Limits in ${bank.currency}` }, ...columns], body);
+}
+
+function unset({ store, bank, by }: Session, options: UnsetOptions) {
+  const target = targetOf(options);
+  const named = FIGURES.map(({ figure }) => figure).filter((figure) => options[figure] === true);
+  unwrap(store.unsetLimits(by, target, named));
+  const left = store
+    .limits()
+    .filter(({ scope, scopeKey }) => scope === target.scope && scopeKey === target.scopeKey);
+  return { json: left.map(limitJson), text: () => limitsTable(left, bank) };
+}
+
+export function register(program: Command): void {
+  const limits = group(program, "limits", "What one purchase, a day and a month may come to");
+  command(limits, {
+    form: "show",
+    summary: "Show the limits of every scope",
+    kind: "read",
+    examples: ["limits show", "limits show --json"],
+  }).action(
+    withBank(({ store, bank }) => {
+      const rows = store.limits().sort(bySpecificity);
+      return { json: rows.map(limitJson), text: () => limitsTable(rows, bank) };
+    }),
+  );
+
+  const set = withScopes(
+    command(limits, {
+      form: "set",
+      summary: "Set figures of one scope, of everything where none is named; the others stay",
+      kind: "write",
+      examples: [
+        "limits set --min 5.00 --max 2000.00",
+        "limits set --product 12 --max 500.00",
+        "limits set --account 62-0001 --day-amount 1000.00 --day-count 10",
+      ],
+    }),
+  );
+  for (const { flag, counts, what } of FIGURES) {
+    // An amount is read once the bank, and with it the currency, is known.
+    if (counts) set.option(`${flag} <n>`, what, readCount);
+    else set.option(`${flag} <amount>`, what);
+  }
+  set.action(
+    withBank(({ store, bank, by }, _: [], options: SetOptions) => {
+      const row = unwrap(store.setLimits(by, targetOf(options), figuresOf(options, bank)));
+      return { json: limitJson(row), text: () => limitsTable([row], bank) };
+    }),
+  );
+
+  const unsets = withScopes(
+    command(limits, {
+      form: "unset",
+      summary: "Take figures of one scope away, all of them where none is named",
+      kind: "write",
+      examples: ["limits unset --product 12", "limits unset --account 62-0001 --day-count"],
+    }),
+  );
+  for (const { flag, what } of FIGURES) unsets.option(flag, what);
+  unsets.action(withBank((session, _: [], options: UnsetOptions) => unset(session, options)));
+}

@@ -1,0 +1,139 @@
+// What a command writes: one JSON document for scripts, or text and tables for people. Whatever was
+// stored by others goes through `clean` on its way to a terminal.
+import { formatAmount, type Minor, parseAmount } from "../src/domain/money.ts";
+import { clean, cleanLines } from "../src/printable.ts";
+import type { Bank } from "../src/storage/store.ts";
+import { Failure } from "./failure.ts";
+
+/** One JSON document on standard output. JSON's own escapes keep the meaning of what is unsafe. */
+export function printJson(value: unknown): void {
+  process.stdout.write(`${cleanLines(JSON.stringify(value, null, 2))}\n`);
+}
+
+/** Text for people on standard output. */
+export function printText(text: string): void {
+  process.stdout.write(`${cleanLines(text)}\n`);
+}
+
+/** Writes a part of a long answer on standard output; resolves once it was taken. */
+export function writePart(text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(cleanLines(text), (error) => (error == null ? resolve() : reject(error)));
+  });
+}
+
+/** A line beside the answer, on standard error: what is used, a warning, an error. */
+export function note(text: string): void {
+  process.stderr.write(`${cleanLines(text)}\n`);
+}
+
+/** An amount as people read it: "5000.00 ZAR". */
+export function money(amount: Minor, bank: Pick<Bank, "minorDigits" | "currency">): string {
+  return `${formatAmount(amount, bank.minorDigits)} ${bank.currency}`;
+}
+
+/**
+ * Reads an amount that a person typed; `what` names it in the usage error ("--balance").
+ * Gives minor units of the bank's currency.
+ */
+export function readAmount(text: string, what: string, bank: Bank): Minor {
+  return parseAmount(text, bank.minorDigits) ?? fail(amountAdvice(text, what, bank));
+}
+
+/** The same for an amount that moves, which must be more than nothing. */
+export function readPositiveAmount(text: string, what: string, bank: Bank): Minor {
+  const amount = readAmount(text, what, bank);
+  return amount > 0 ? amount : fail(`${what} ${text} moves nothing: name more than zero`);
+}
+
+/** Why a text is no amount, and what a valid one looks like. */
+export function amountAdvice(text: string, what: string, bank: Bank): string {
+  const digits = bank.minorDigits;
+  const example = `${2500}${digits > 0 ? `.${"0".repeat(digits)}` : ""}`;
+  const most = digits === 0 ? "without a decimal point" : `with at most ${digits} decimals`;
+  return `${what} ${text} is no amount: write it in ${bank.currency} like ${example}, ${most} and 12 digits in all`;
+}
+
+function fail(message: string): never {
+  throw new Failure("usage", message);
+}
+
+// ---------------------------------------------------------------- tables
+
+export type Column = { readonly title: string; readonly align?: "right" };
+
+const GAP = "  ";
+const NARROWEST = 8;
+
+function terminalWidth(): number {
+  return Math.max(40, process.stdout.columns ?? 80);
+}
+
+/** Takes width from the widest columns of text until the table fits; figures are never broken. */
+function fitted(columns: readonly Column[], natural: readonly number[], width: number): number[] {
+  const widths = [...natural];
+  const room = width - GAP.length * (columns.length - 1);
+  let excess = widths.reduce((sum, each) => sum + each, 0) - room;
+  while (excess > 0) {
+    const widest = widths.reduce(
+      (best, each, index) =>
+        columns[index]?.align !== "right" && each > Math.max(NARROWEST, widths[best] ?? 0)
+          ? index
+          : best,
+      -1,
+    );
+    if (widest === -1) break;
+    widths[widest] = (widths[widest] ?? 0) - 1;
+    excess -= 1;
+  }
+  return widths;
+}
+
+function pad(text: string, width: number, column: Column | undefined): string {
+  const blank = " ".repeat(Math.max(0, width - Bun.stringWidth(text)));
+  return column?.align === "right" ? blank + text : text + blank;
+}
+
+/** The screen lines of one row: a cell that is too long goes on below itself, complete. */
+function rowLines(
+  cells: readonly string[],
+  columns: readonly Column[],
+  widths: readonly number[],
+): string[] {
+  const wrapped = cells.map((cell, index) => {
+    const width = widths[index] ?? NARROWEST;
+    if (Bun.stringWidth(cell) <= width) return [cell];
+    return Bun.wrapAnsi(cell, width, { hard: true }).split("\n");
+  });
+  const height = Math.max(...wrapped.map((lines) => lines.length));
+  return Array.from({ length: height }, (_, line) =>
+    wrapped
+      .map((lines, index) => pad(lines[line] ?? "", widths[index] ?? 0, columns[index]))
+      .join(GAP)
+      .trimEnd(),
+  );
+}
+
+function layOut(columns: readonly Column[], rows: readonly (readonly string[])[]) {
+  const safe = rows.map((row) => row.map(clean));
+  const natural = columns.map(({ title }, index) =>
+    safe.reduce((most, row) => Math.max(most, Bun.stringWidth(row[index] ?? "")), title.length),
+  );
+  return { safe, widths: fitted(columns, natural, terminalWidth()) };
+}
+
+/** A table as wide as the terminal, 80 columns where there is none. */
+export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
+  const { safe, widths } = layOut(columns, rows);
+  const titles = columns.map(({ title }) => title);
+  const rule = widths.map((width) => "-".repeat(width)).join(GAP);
+  const body = safe.flatMap((row) => rowLines(row, columns, widths));
+  return [...rowLines(titles, columns, widths), rule, ...body].join("\n");
+}
+
+/** The facts of one thing, a line each: a label and what it is. */
+export function facts(pairs: readonly (readonly [label: string, value: string])[]): string {
+  const columns: readonly Column[] = [{ title: "" }, { title: "" }];
+  const { safe, widths } = layOut(columns, pairs);
+  return safe.flatMap((row) => rowLines(row, columns, widths)).join("\n");
+}

@@ -1,0 +1,54 @@
+// Questions to a person. Only with a terminal on both sides: elsewhere the missing flag is named.
+import * as clack from "@clack/prompts";
+import { isPin } from "../src/domain/pin.ts";
+import { Failure } from "./failure.ts";
+import { clean } from "./output.ts";
+
+export type Asking = { readonly json: boolean; readonly yes: boolean };
+
+/** With --json nobody is asked, because questions would stand among the document. */
+export function canAsk({ json }: Pick<Asking, "json">): boolean {
+  return !json && process.stdin.isTTY === true && process.stdout.isTTY === true;
+}
+
+function answered<T>(answer: T | typeof clack.CANCEL_SYMBOL): T {
+  if (clack.isCancel(answer)) throw new Failure("failed", "cancelled: nothing was changed");
+  return answer as T;
+}
+
+/** Lets the command go on only if the person, or --yes, says so. */
+export async function confirm(asking: Asking, question: string): Promise<void> {
+  if (asking.yes) return;
+  if (!canAsk(asking)) {
+    throw new Failure("usage", `${question}\nNobody can be asked here: confirm it with --yes`);
+  }
+  const agreed = answered(await clack.confirm({ message: clean(question), initialValue: false }));
+  if (!agreed) throw new Failure("failed", "not confirmed: nothing was changed");
+}
+
+const WHAT_A_PIN_IS = "a PIN is 4 to 12 digits";
+
+async function askPin(): Promise<string> {
+  const pin = answered(
+    await clack.password({
+      message: "The new PIN (4 to 12 digits, not shown)",
+      validate: (text) => (isPin(text ?? "") ? undefined : WHAT_A_PIN_IS),
+    }),
+  );
+  const again = answered(await clack.password({ message: "The same PIN again" }));
+  if (pin !== again) throw new Failure("failed", "the two PINs differ: nothing was changed");
+  return pin;
+}
+
+/** A PIN from a hidden prompt, or from standard input with one newline at its end cut off. */
+export async function readPin(asking: Asking): Promise<string> {
+  if (canAsk(asking)) return askPin();
+  if (process.stdin.isTTY === true) {
+    throw new Failure("usage", "the PIN comes from standard input here: pipe it in");
+  }
+  const pin = (await Bun.stdin.text()).replace(/\r?\n$/, "");
+  if (!isPin(pin)) {
+    throw new Failure("usage", `standard input holds no PIN: ${WHAT_A_PIN_IS}, on one line`);
+  }
+  return pin;
+}

@@ -1,0 +1,103 @@
+// serve: answers Clickatell until it is told to stop.
+import type { Command } from "commander";
+import { InvalidArgumentError } from "commander";
+import { type Served, serve } from "../src/serve.ts";
+import { EXIT } from "./failure.ts";
+import { cleanLines, note, printText } from "./output.ts";
+import { type CommonOptions, command, dataDirOf, typedAction } from "./session.ts";
+
+type ServeOptions = CommonOptions & {
+  readonly host?: string;
+  readonly port?: number;
+  readonly withoutPins?: true;
+  readonly allowUnauthenticated?: true;
+};
+
+/** After this the process ends with an error, whatever still hangs: it promised five seconds. */
+const STOP_WITHIN_MS = 4_800;
+
+function readPort(text: string): number {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) {
+    throw new InvalidArgumentError("Write a port, 0 to 65535.");
+  }
+  return Number(text);
+}
+
+/** What a newcomer types to see the demo bank work. */
+function demoPurchase(served: Served): string {
+  const requestId = `demo-${Date.now()}`;
+  const post = (path: string, body: object) =>
+    `curl -s ${served.url}${path} -d '${JSON.stringify(body)}'`;
+  return [
+    "Buy something (a second time it is the same purchase, and has the same answer):",
+    post(served.config.reserve_funds_path, {
+      raasTxnRef: requestId,
+      sourceIdentifier: "27731304702",
+      reserveAmount: 10_000,
+      purchaseAmount: 10_000,
+      settlementAmount: 9_000,
+      productId: 110,
+      channelId: 7,
+      clientTxnRef: "demo",
+    }),
+    "It was dispensed: debit the buyer:",
+    post(served.config.transact_result_path, { raasTxnRef: requestId, responseCode: "0000" }),
+  ].join("\n");
+}
+
+function stopOnSignals(served: Served): void {
+  let stopping = false;
+  const stop = async () => {
+    // A signal to the group and one from the launcher are one wish.
+    if (stopping) return;
+    stopping = true;
+    setTimeout(() => process.exit(EXIT.failed), STOP_WITHIN_MS);
+    await served.close();
+    process.exit(EXIT.done);
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+}
+
+/** The flush failed: nobody who waits may be answered, and the supervisor starts anew. */
+function endAtOnce(error: unknown): void {
+  const why = error instanceof Error ? error.message : String(error);
+  process.stderr.write(cleanLines(`error: the disk did not take a flush (${why}); ending\n`));
+  process.exit(EXIT.failed);
+}
+
+export function register(program: Command): void {
+  command(program, {
+    form: "serve",
+    summary: "Answer Clickatell's two calls until SIGTERM or SIGINT",
+    kind: "read",
+    examples: [
+      "serve --data-dir /var/lib/transact-bank",
+      "serve --data-dir ./bank --host 0.0.0.0 --port 8443",
+    ],
+  })
+    .option("--host <address>", "where to listen; config.toml's host, or 127.0.0.1")
+    .option("--port <n>", "the port, 0 for any free one; config.toml's port, or 8080", readPort)
+    .option(
+      "--without-pins",
+      "serve although keys/pin.key is missing; accounts with a PIN get 2020",
+    )
+    .option("--allow-unauthenticated", "serve off loopback although nobody is authenticated")
+    .action(
+      typedAction<[], ServeOptions>(async (_, options) => {
+        const dataDir = dataDirOf(options);
+        const served = serve({
+          dataDir,
+          host: options.host ?? null,
+          port: options.port ?? null,
+          withoutPins: options.withoutPins === true,
+          allowUnauthenticated: options.allowUnauthenticated === true,
+          onFatal: endAtOnce,
+        });
+        stopOnSignals(served);
+        for (const warning of served.warnings) printText(`warning: ${warning}`);
+        if (served.bank.demo) printText(demoPurchase(served));
+        note(`transact-bank ${served.bank.code} listens on ${served.url}, data dir: ${dataDir}`);
+      }),
+    );
+}

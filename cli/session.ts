@@ -1,0 +1,176 @@
+// The frame of every command. A group is one file that exports `register(program)`:
+//
+//   const limits = group(program, "limits", "What one purchase, day and month may come to");
+//   command(limits, {
+//     form: "show <number>",                  // commander's notation: verb and arguments
+//     summary: "Show one account",
+//     kind: "read",                           // "write" takes --reason, "reasoned" requires it
+//     examples: ["accounts show 62-0001"],    // without the program's name; shown by --help
+//   })
+//     .option("--limit <n>", "...")           // more options; common ones are there already
+//     .action(withBank(({ store, bank }, [number]: [string], options: { limit?: string }) => {
+//       const account = found(store.account(number), `account ${number}`);  // or exit 3
+//       return { json: view(account), text: () => facts([...]) };           // and exitCode, if any
+//     }));
+//
+// `unwrap(store.credit(...))` turns the port's refusals into exits 3 and 4; `throw new Failure(kind,
+// message)` ends in any other way; `await confirm(session, question)` asks, or needs --yes.
+import { resolve } from "node:path";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { openBank } from "../src/bank.ts";
+import type { Bank, By, Result, Store } from "../src/storage/store.ts";
+import { type ExitCode, Failure } from "./failure.ts";
+import { note, printJson, printText } from "./output.ts";
+import { whoIsIt } from "./who.ts";
+
+export type CommonOptions = {
+  readonly dataDir?: string;
+  readonly json?: true;
+  readonly yes?: true;
+  readonly reason?: string;
+};
+
+/** What a command has while it runs. */
+export type Session = {
+  readonly store: Store;
+  readonly bank: Bank;
+  readonly config: ReturnType<typeof openBank>["config"];
+  readonly dataDir: string;
+  readonly by: By;
+  readonly json: boolean;
+  readonly yes: boolean;
+};
+
+/** What a command says: the document for scripts, the text for people; one of them is printed. */
+export type Answer = {
+  readonly json: unknown;
+  readonly text: () => string;
+  readonly exitCode?: ExitCode;
+};
+
+export type CommandSpec = {
+  readonly form: string;
+  readonly summary: string;
+  readonly kind: "read" | "write" | "reasoned";
+  readonly examples: readonly string[];
+};
+
+const DATA_DIR_VARIABLE = "TRANSACT_BANK_DATA_DIR";
+/** The heading of the options that every command has, in its help. */
+export const COMMON_OPTIONS = "Options of every command:";
+const LONGEST_REASON = 500;
+
+export function group(program: Command, name: string, summary: string): Command {
+  return program.command(name).description(summary).helpCommand(false);
+}
+
+function readReason(text: string): string {
+  const reason = text.trim();
+  if (reason === "") throw new InvalidArgumentError("Say why, in a few words.");
+  if (reason.length > LONGEST_REASON) {
+    throw new InvalidArgumentError(`At most ${LONGEST_REASON} characters.`);
+  }
+  return reason;
+}
+
+/** The options of every command. */
+export function commonOptions(command: Command): Command {
+  const options = [
+    new Option("--data-dir <dir>", "where the bank is").env(DATA_DIR_VARIABLE),
+    new Option("--json", "print one JSON document, amounts in minor units"),
+    new Option("--yes", "confirm whatever would be asked"),
+  ];
+  for (const option of options) command.addOption(option.helpGroup(COMMON_OPTIONS));
+  return command.addHelpOption(new Option("-h, --help", "show this").helpGroup(COMMON_OPTIONS));
+}
+
+/** Adds a command to a group, with the options and the examples that every command has. */
+export function command(group: Command, spec: CommandSpec): Command {
+  const added = commonOptions(group.command(spec.form).description(spec.summary));
+  if (spec.kind !== "read") {
+    const reason = new Option("--reason <text>", "why; it stands in the journal");
+    added.addOption(reason.argParser(readReason).makeOptionMandatory(spec.kind === "reasoned"));
+  }
+  const examples = spec.examples.map((example) => `  transact-bank ${example}`);
+  return added.addHelpText("after", ["", "Examples:", ...examples].join("\n"));
+}
+
+/** The data dir that was named, or a usage error that names both ways to do it. */
+export function dataDirOf(options: CommonOptions): string {
+  if (options.dataDir === undefined || options.dataDir === "") {
+    throw new Failure(
+      "usage",
+      `no data dir is named: add --data-dir DIR, or set ${DATA_DIR_VARIABLE}`,
+    );
+  }
+  return resolve(options.dataDir);
+}
+
+function print(answer: Answer, json: boolean): void {
+  if (json) printJson(answer.json);
+  else printText(answer.text());
+  if (answer.exitCode !== undefined) process.exitCode = answer.exitCode;
+}
+
+/** commander hands an action its arguments, its options and itself, in one untyped row. */
+type CommanderAction = (...row: unknown[]) => Promise<void>;
+
+/** An action that does its own work and prints for itself. */
+export function typedAction<Args extends unknown[], Options>(
+  action: (args: Args, options: Options & CommonOptions) => Promise<void>,
+): CommanderAction {
+  return (...row) => action(row.slice(0, -2) as Args, row.at(-2) as Options & CommonOptions);
+}
+
+/**
+ * Makes a commander action out of a command that works on the bank.
+ * Opens the bank, names it to people, prints the answer, closes the bank, whatever happens.
+ */
+export function withBank<Args extends unknown[] = [], Options = unknown>(
+  run: (session: Session, args: Args, options: Options & CommonOptions) => Answer | Promise<Answer>,
+): CommanderAction {
+  return typedAction<Args, Options>(async (args, options) => {
+    const dataDir = dataDirOf(options);
+    const json = options.json === true;
+    if (!json) note(`data dir: ${dataDir}`);
+    const opened = openBank(dataDir);
+    try {
+      const { store, config } = opened;
+      const by = whoIsIt(options.reason ?? null);
+      const yes = options.yes === true;
+      const session = { store, config, bank: store.bank(), dataDir, by, json, yes };
+      print(await run(session, args, options), json);
+    } finally {
+      opened.close();
+    }
+  });
+}
+
+/** The same for a command that needs no bank. */
+export function withoutBank<Options = unknown>(
+  run: (options: Options & CommonOptions) => Answer | Promise<Answer>,
+): CommanderAction {
+  return typedAction<[], Options>(async (_, options) => {
+    print(await run(options), options.json === true);
+  });
+}
+
+/** The value of a result of the port, or the exit that its refusal means. */
+export function unwrap<T>(result: Result<T>): T {
+  if (result.ok) return result.value;
+  const { kind, message } = result.refusal;
+  throw new Failure(kind === "not-found" ? "notFound" : "refused", message);
+}
+
+/** What was looked for, or exit 3. */
+export function found<T>(value: T | null, what: string): T {
+  if (value === null) throw new Failure("notFound", `there is no ${what}`);
+  return value;
+}
+
+/** Reads a count that a person typed: a whole number in plain digits. */
+export function readCount(text: string): number {
+  const count = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isNaN(count)) throw new InvalidArgumentError("Write a whole number, like 20.");
+  return count;
+}

@@ -1,0 +1,195 @@
+// npm test: every check there is, in one count.
+
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
+import { binary, bun, ensureInstalled, helpWhenAsked, root, run, stop } from "./launcher.mjs";
+
+const HELP = `
+npm test [-- [--only STEP] [PATTERN]]
+
+Runs, in this order, and goes on when one fails:
+  types    the compiler, over src, cli, test and scripts
+  lint     the linter and the format ("npm run fix" repairs most of it)
+  unit     the tests in test/, and that they cover src/domain completely
+  binary   the build, then test/binary with the built program in an empty folder
+
+The last line is "N passed, N failed": the tests, and one each for the types, the lint, the
+coverage and the build. The exit code is 1 when anything failed or a suite had no tests.
+
+  npm test -- --only unit          one of the four steps
+  npm test -- reserve              only test files whose path contains "reserve"; no coverage
+  npm test -- --only unit reserve
+`;
+
+const STEPS = { types: testTypes, lint: testLint, unit: testUnit, binary: testBinary };
+const TEST_FILE = /[._](test|spec)\.[cm]?[jt]sx?$/;
+const TIMEOUT_MS = 30_000;
+
+const total = { passed: 0, failed: 0 };
+
+const args = process.argv.slice(2);
+helpWhenAsked(args, HELP);
+const { only, pattern } = parse(args);
+await ensureInstalled();
+await testAll();
+
+async function testAll() {
+  for (const step of steps()) await STEPS[step]();
+  if (total.passed + total.failed === 0) count("tests", false, `No test file matches ${pattern}.`);
+  process.exitCode = total.failed > 0 ? 1 : 0;
+  console.log(`${total.passed} passed, ${total.failed} failed`);
+}
+
+function parse(args) {
+  const rest = [...args];
+  const at = rest.findIndex((arg) => arg === "--only" || arg.startsWith("--only="));
+  let only;
+  if (at !== -1) {
+    const [flag, value] = rest.splice(at, rest[at] === "--only" ? 2 : 1);
+    only = value ?? flag.slice("--only=".length);
+    if (!Object.hasOwn(STEPS, only)) stop(`--only takes one of: ${Object.keys(STEPS).join(", ")}.`);
+  }
+  if (rest.length > 1 || rest[0]?.startsWith("-")) {
+    stop(`Unknown argument ${rest.find((arg) => arg.startsWith("-")) ?? rest[1]}. See --help.`);
+  }
+  return { only, pattern: rest[0] };
+}
+
+function steps() {
+  if (only) return [only];
+  return pattern ? ["unit", "binary"] : Object.keys(STEPS);
+}
+
+async function testTypes() {
+  heading("types");
+  const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+  count("types", (await check(process.execPath, [tsc, "--noEmit"])) === 0);
+}
+
+async function testLint() {
+  heading("lint");
+  const biome = join(root, "node_modules", "@biomejs", "biome", "bin", "biome");
+  // It colours a file or a pipe as well, unless told not to.
+  const flags = ["--error-on-warnings", ...(process.stdout.isTTY ? [] : ["--colors=off"])];
+  const code = await check(process.execPath, [biome, "ci", ...flags]);
+  count("lint", code === 0, '"npm run fix" repairs what it can.');
+}
+
+async function testUnit() {
+  const files = testFiles("test", (name) => !name.startsWith("binary/"));
+  if (pattern && files.length === 0) return;
+  heading("unit tests");
+  if (pattern) return countTests("unit tests", await bunTest(files));
+
+  const folder = join(root, "coverage");
+  rmSync(folder, { recursive: true, force: true });
+  const result = await bunTest(files, {
+    flags: [
+      ...["--coverage", "--coverage-reporter=text", "--coverage-reporter=lcov"],
+      ...["--preload", "./scripts/load-domain.ts"],
+    ],
+  });
+  const problem = coverageProblem(join(folder, "lcov.info"));
+  count("coverage", !problem, problem);
+  // Bun fails for the coverage alone as well (bunfig.toml), and that is counted already.
+  countTests("unit tests", result, problem !== undefined);
+}
+
+/** Says what is missing in the coverage of src/domain; nothing when it is complete. */
+function coverageProblem(report) {
+  const files = existsSync(report) ? readFileSync(report, "utf8").split("end_of_record\n") : [];
+  const figure = (file, key) => Number(new RegExp(`^${key}:(\\d+)$`, "m").exec(file)?.[1]);
+  const complete = (file, hit, found) => figure(file, hit) === figure(file, found);
+  const measured = files.filter((file) => /^SF:/m.test(file));
+  const incomplete = measured
+    .filter((file) => !(complete(file, "LH", "LF") && complete(file, "FNH", "FNF")))
+    .map((file) => /^SF:(.*)$/m.exec(file)[1]);
+  if (measured.length === 0) return "Nothing of src/domain was measured; did bun stop early?";
+  if (incomplete.length === 0) return undefined;
+  return `These have lines or functions without a test (table above): ${incomplete.join(", ")}`;
+}
+
+async function testBinary() {
+  const files = testFiles("test/binary");
+  if (pattern && files.length === 0) return;
+  heading("build");
+  const built = (await check(process.execPath, [join(root, "scripts", "build.mjs")])) === 0;
+  count("build", built, "So the tests in test/binary did not run.");
+  if (!built) return;
+
+  // Alone in a folder, far from node_modules and the sources, it must find everything in itself.
+  const folder = mkdtempSync(join(realpathSync(tmpdir()), "transact-bank-test-"));
+  try {
+    const copy = join(folder, basename(binary));
+    copyFileSync(binary, copy);
+    chmodSync(copy, 0o755);
+    const env = { TRANSACT_BANK_BINARY: copy };
+    heading("binary tests");
+    countTests("binary tests", await bunTest(files, { env }));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Gives the test files below a folder as bun takes them, "./test/...", narrowed to the pattern. */
+function testFiles(folder, wanted = () => true) {
+  if (!existsSync(join(root, folder))) return [];
+  return readdirSync(join(root, folder), { recursive: true })
+    .filter((name) => TEST_FILE.test(name) && wanted(name))
+    .map((name) => `./${folder}/${name}`)
+    .filter((name) => !pattern || name.includes(pattern))
+    .sort();
+}
+
+/** Runs test files in bun; gives how many tests passed and failed, and bun's exit code. */
+async function bunTest(files, { flags = [], env = {} } = {}) {
+  if (files.length === 0) return { passed: 0, failed: 0, code: 0 };
+  let output = "";
+  const code = await check(bun, ["test", `--timeout=${TIMEOUT_MS}`, ...flags, ...files], {
+    // Its output passes through here, so bun cannot see by itself that there is a terminal.
+    env: { ...process.env, ...(process.stderr.isTTY && { FORCE_COLOR: "1" }), ...env },
+    onStderr: (piece) => {
+      process.stderr.write(piece);
+      output += piece;
+    },
+  });
+  // The last such lines are bun's summary; a test may print something like them before.
+  const summaries = /^ (\d+) pass\n(?: \d+ (?:skip|todo)\n)* (\d+) fail\n/gm;
+  const last = [...stripVTControlCharacters(output).matchAll(summaries)].at(-1);
+  return { passed: Number(last?.[1] ?? 0), failed: Number(last?.[2] ?? 0), code };
+}
+
+/** Counts tests; a failed exit code alone counts as well, unless something counted explains it. */
+function countTests(name, { passed, failed, code }, explained = false) {
+  total.passed += passed;
+  total.failed += failed;
+  if (passed + failed === 0) count(name, false, `No test ran (exit code ${code}).`);
+  else if (code !== 0 && failed === 0 && !explained)
+    count(name, false, `Bun ended with exit code ${code}.`);
+}
+
+/** Runs a check without a keyboard, so that nothing can wait for an answer. */
+function check(command, args, options = {}) {
+  return run(command, args, { stdin: "ignore", ...options });
+}
+
+function count(name, passed, why = "") {
+  total[passed ? "passed" : "failed"] += 1;
+  if (passed) console.log(`${name}: passed`);
+  else console.error(`${name}: FAILED. ${why}`.trim());
+}
+
+function heading(text) {
+  console.log(`\n== ${text}`);
+}

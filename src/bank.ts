@@ -1,0 +1,36 @@
+// Opens a bank from its data dir: configuration, keys and store together.
+import { type Config, readConfig } from "./config.ts";
+import { readPinKey } from "./keys.ts";
+import { CannotOpen } from "./storage/sqlite/open.ts";
+import { openSqliteStore } from "./storage/sqlite/store.ts";
+import type { Store } from "./storage/store.ts";
+
+export type OpenBank = { readonly store: Store; readonly config: Config; close(): void };
+
+/**
+ * Opens the bank of a data dir. `serving` leaves flushing to the engine; `withoutPins` serves
+ * though the PIN key is missing. Throws CannotOpen, ConfigError or KeyError with what to do.
+ */
+export function openBank(
+  dataDir: string,
+  how: { readonly serving?: boolean; readonly withoutPins?: boolean } = {},
+): OpenBank {
+  const config = readConfig(dataDir);
+  const pinKey = how.withoutPins === true ? null : readPinKey(dataDir);
+  const serving = how.serving === true;
+  const store = openSqliteStore(dataDir, {
+    serving,
+    now: Date.now,
+    newUuid: Bun.randomUUIDv7,
+    policy: { pinPolicy: config.pin_policy, pinMaxTries: config.pin_max_tries },
+    pinKey,
+  });
+  if (serving && pinKey === null && how.withoutPins !== true) {
+    store.close();
+    throw new CannotOpen(
+      "keys/pin.key is missing: put back the copy you keep of keys/, or serve --without-pins, " +
+        "which declines every account that has a PIN",
+    );
+  }
+  return { store, config, close: () => store.close() };
+}

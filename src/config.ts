@@ -1,0 +1,163 @@
+// The data dir's config.toml: what a bank may set, what it is by default, what is refused.
+import { existsSync, readFileSync } from "node:fs";
+import { isIP } from "node:net";
+import { join } from "node:path";
+import { type Static, Type } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
+import { PIN_POLICIES } from "./domain/pin.ts";
+
+export const CONFIG_FILE = "config.toml";
+
+/** The configuration is wrong; the message names the key and the rule, never the value. */
+export class ConfigError extends Error {}
+
+const path = (standard: string) =>
+  Type.String({
+    pattern: "^/[A-Za-z0-9/_.~-]{0,200}$",
+    default: standard,
+    rule: "a path such as /reserveFunds",
+  });
+const fileName = Type.String({ minLength: 1, rule: "a file name" });
+
+const Schema = Type.Object(
+  {
+    host: Type.String({ minLength: 1, default: "127.0.0.1", rule: "an address to listen on" }),
+    port: Type.Integer({ minimum: 0, maximum: 65_535, default: 8080, rule: "0 to 65535" }),
+    reserve_funds_path: path("/reserveFunds"),
+    transact_result_path: path("/transactResult"),
+    reserve_budget_ms: Type.Integer({
+      minimum: 50,
+      maximum: 4_500,
+      default: 1_800,
+      rule: "50 to 4500 milliseconds: Clickatell gives up at 5 seconds",
+    }),
+    pin_policy: Type.Union(
+      PIN_POLICIES.map((policy) => Type.Literal(policy)),
+      { default: "if-set", rule: `one of ${PIN_POLICIES.join(", ")}` },
+    ),
+    pin_max_tries: Type.Integer({ minimum: 1, maximum: 100, default: 3, rule: "1 to 100" }),
+    weekend: Type.Array(Type.Integer({ minimum: 1, maximum: 7 }), {
+      uniqueItems: true,
+      maxItems: 6,
+      default: [6, 7],
+      rule: "a list of ISO weekdays, 1 is Monday and 7 is Sunday, at most six of them",
+    }),
+    require_signature: Type.Boolean({ default: false, rule: "true or false" }),
+    allow_unauthenticated: Type.Boolean({ default: false, rule: "true or false" }),
+    allow_addresses: Type.Array(Type.String(), {
+      default: [],
+      rule: 'a list of addresses and networks, such as ["10.0.0.7", "196.0.0.0/24"]',
+    }),
+    basic_user: Type.Optional(Type.String({ pattern: "^[^:]{1,64}$", rule: "a name without a colon" })),
+    tls: Type.Optional(
+      Type.Object(
+        {
+          certificate: fileName,
+          key: fileName,
+          client_ca: Type.Optional(fileName),
+        },
+        { additionalProperties: false, rule: "a table with certificate and key" },
+      ),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+export type Config = Static<typeof Schema>;
+
+export const DEFAULT_CONFIG: Config = Value.Default(Schema, {}) as Config;
+
+/** The keys in the order they stand in the documentation, with their rules. */
+export function configKeys(): readonly string[] {
+  return Object.keys(Schema.properties);
+}
+
+/** True where the text is an address, or a network as address/bits. */
+export function isAddressOrNetwork(text: string): boolean {
+  const [address = "", bits, ...rest] = text.split("/");
+  const version = isIP(address);
+  if (version === 0 || rest.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128));
+}
+
+/**
+ * Reads TOML text as a configuration.
+ * Gives it with the defaults filled in; throws ConfigError with the key and the rule. A value is
+ * never repeated in the message: someone may have put a secret there.
+ */
+export function parseConfig(text: string): Config {
+  let raw: unknown;
+  try {
+    raw = Bun.TOML.parse(text);
+  } catch {
+    throw new ConfigError(`${CONFIG_FILE} is not valid TOML`);
+  }
+  const filled = Value.Default(Schema, Value.Clone(raw));
+  const first = Value.Errors(Schema, filled).First();
+  if (first !== undefined) {
+    const key = first.path.slice(1).replaceAll("/", ".");
+    const unknown = first.message === "Unexpected property";
+    const rule = first.schema["rule"] ?? first.message;
+    throw new ConfigError(
+      unknown
+        ? `${CONFIG_FILE}: there is no key "${key}"; the keys are ${configKeys().join(", ")}`
+        : `${CONFIG_FILE}: "${key}" must be ${rule}`,
+    );
+  }
+  const config = filled as Config;
+  if (!config.allow_addresses.every(isAddressOrNetwork)) {
+    throw new ConfigError(
+      `${CONFIG_FILE}: "allow_addresses" must be ${Schema.properties.allow_addresses["rule"]}`,
+    );
+  }
+  if (config.reserve_funds_path === config.transact_result_path) {
+    throw new ConfigError(`${CONFIG_FILE}: the two paths must differ`);
+  }
+  return config;
+}
+
+/** Reads the configuration of a data dir; without a file, all defaults. */
+export function readConfig(dataDir: string): Config {
+  const file = join(dataDir, CONFIG_FILE);
+  return existsSync(file) ? parseConfig(readFileSync(file, "utf8")) : DEFAULT_CONFIG;
+}
+
+/** What `init` writes: every key with its default as a comment, so that a reader finds it. */
+export function newConfigText(requireSignature: boolean): string {
+  return `# transact-bank's configuration; read when "serve" starts. The README lists every key.
+
+# Where to listen. Off loopback it starts only with signatures, client certificates,
+# or Basic over TLS.
+# host = "127.0.0.1"
+# port = 8080
+# reserve_funds_path = "/reserveFunds"
+# transact_result_path = "/transactResult"
+
+# How long a reserve may take before it answers 2060, in milliseconds.
+# reserve_budget_ms = 1800
+
+# "off", "if-set" (an account that has a PIN needs it) or "always".
+# pin_policy = "if-set"
+# pin_max_tries = 3
+
+# ISO weekdays: 1 is Monday, 7 is Sunday.
+# weekend = [6, 7]
+
+# Every request must carry a valid Signature; the secret is set with "secrets rotate".
+require_signature = ${requireSignature}
+
+# Serve off loopback although nobody is authenticated.
+# allow_unauthenticated = false
+
+# Only these peers may call; empty means every peer.
+# allow_addresses = ["196.0.0.0/24"]
+
+# HTTP Basic; the password is set with "secrets rotate --kind basic".
+# basic_user = "clickatell"
+
+# [tls]
+# certificate = "/etc/ssl/bank.pem"
+# key = "/etc/ssl/bank.key"
+# client_ca = "/etc/ssl/clickatell-ca.pem"
+`;
+}

@@ -1,0 +1,381 @@
+// Turns concurrent requests into ordered batches: one commit a batch, one flush for all batches
+// that wait for it, and only then the answers. While a flush runs, the next batch is applied.
+//
+// The rules of time are here (contract.md 4.3): what is not durable by its deadline is told 2060
+// or 503 at once. A reserve that was not applied yet is then recorded as 2060 and never decided;
+// one that was applied is undone by an `expire`, ahead of every other operation.
+import type { Clock } from "../clock.ts";
+import type { Outcome } from "../domain/outcomes.ts";
+import type { ReserveRequest } from "../domain/reserve.ts";
+import type { ResultRequest } from "../domain/result.ts";
+import type {
+  Operation,
+  OperationOutcome,
+  ReceiptDraft,
+  RefusalOperation,
+  ReserveOperation,
+  Store,
+} from "../storage/store.ts";
+
+export type ReserveAnswer = { readonly outcome: Outcome; readonly reference: string | null };
+
+/** "late": not known to be durable in time, or refused under overload; it may still take effect. */
+export type ResultAnswer = "accepted" | "unmatched" | "late";
+
+export type EngineOptions = {
+  readonly clock: Clock;
+  readonly reserveBudgetMs: number;
+  /** The flush failed: nothing that waits may be answered, and the process must end. */
+  readonly onFatal: (error: unknown) => void;
+};
+
+/** A result is answered within this (contract.md 3). */
+export const RESULT_BUDGET_MS = 4_000;
+/** An interrupted reservation becomes a finding this long after the restart (contract.md 4.3). */
+const INTERRUPTED_AFTER_MS = 60_000;
+/** Operations that share one commit: enough to make a flush cheap, few enough to be short. */
+const LARGEST_BATCH = 256;
+/** Requests that may wait; at more, a reserve is told 2060 and a result 503 at once. */
+const MOST_WAITING = 5_000;
+/** 2060s that may wait to be recorded; at more, a reserve gets no answer at all. */
+const MOST_UNRECORDED = 50_000;
+/** How often deadlines are looked at. */
+const SWEEP_MS = 20;
+/** Before a batch is tried again: while another process writes, and after any other trouble. */
+const RETRY_BUSY_MS = 2;
+const RETRY_MS = 100;
+
+/** No answer may be given: the caller's connection is to be closed. */
+export class NoAnswer extends Error {}
+
+type Pending = {
+  operation: Operation;
+  readonly receivedAt: number;
+  readonly deadlineMs: number;
+  /** Null until the operation is applied. */
+  outcome: OperationOutcome | null;
+  /** Null once the caller has its answer, or where nobody waits. */
+  settle: ((outcome: OperationOutcome | "late") => void) | null;
+};
+
+export type Engine = ReturnType<typeof createEngine>;
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_BUSY");
+}
+
+/** A flush inside SQLite that failed is as final as one of ours: it is never tried again. */
+function isFailedFlush(error: unknown): boolean {
+  return error instanceof Error && "code" in error && /FSYNC/.test(String(error.code));
+}
+
+export function createEngine(store: Store, { clock, reserveBudgetMs, onFatal }: EngineOptions) {
+  /** Undoing what was told 2060 comes before any other decision. */
+  let urgent: Pending[] = [];
+  let queue: Pending[] = [];
+  let unflushed: Pending[] = [];
+  /** Whose caller still waits, oldest first. */
+  const waiting = new Set<Pending>();
+  /** Requests decided in a commit that is not on the disk yet, and how often. */
+  const undurable = new Map<string, number>();
+  /** Requests told 2060 whose undoing is not on the disk yet: every answer about them is 2060. */
+  const expiring = new Map<string, { count: number; receivedAt: number }>();
+  let pumping = false;
+  let flushing = false;
+  let sweeping = false;
+  let failed = false;
+  /** Why no batch could be committed the last time, or null. */
+  let trouble: unknown = null;
+  let idle: (() => void)[] = [];
+
+  function answer(pending: Pending, outcome: OperationOutcome | "late"): void {
+    waiting.delete(pending);
+    pending.settle?.(outcome);
+    pending.settle = null;
+  }
+
+  const timeOut = (outcome: OperationOutcome | null): OperationOutcome => ({
+    kind: "reserve",
+    outcome: "timeOut",
+    reference: null,
+    receiptId: outcome?.kind === "reserve" ? outcome.receiptId : 0,
+    fresh: false,
+  });
+
+  // ------------------------------------------------------------- deadlines
+
+  /** Tells 2060 about a request that is in a commit, and has it undone before anything else. */
+  function expireApplied(pending: Pending & { operation: ReserveOperation }): void {
+    const { requestId } = pending.operation.request;
+    const receiptIds = pending.outcome?.kind === "reserve" ? [pending.outcome.receiptId] : [];
+    const known = expiring.get(requestId);
+    const receivedAt = Math.min(known?.receivedAt ?? Infinity, pending.receivedAt);
+    expiring.set(requestId, { count: (known?.count ?? 0) + 1, receivedAt });
+    answer(pending, timeOut(pending.outcome));
+    urgent.push({
+      operation: { kind: "expire", requestId, receiptIds },
+      receivedAt,
+      deadlineMs: Infinity,
+      outcome: null,
+      settle: null,
+    });
+    schedulePump();
+  }
+
+  /** An earlier request's answer, if that one is on the disk; a time-out takes nothing from it. */
+  function durableRepeat(request: ReserveRequest): ReserveAnswer | null {
+    if (undurable.has(request.requestId)) return null;
+    try {
+      return store.repeatOf(request);
+    } catch {
+      return null;
+    }
+  }
+
+  function expireReserve(pending: Pending & { operation: ReserveOperation }): void {
+    const { request } = pending.operation;
+    if (pending.outcome !== null) {
+      const { outcome } = pending;
+      const isRepeat = outcome.kind === "reserve" && !outcome.fresh;
+      if (isRepeat && !undurable.has(request.requestId)) answer(pending, outcome);
+      else expireApplied(pending);
+      return;
+    }
+    const repeat = durableRepeat(request);
+    if (repeat !== null) {
+      answer(pending, { kind: "reserve", ...repeat, receiptId: 0, fresh: false });
+      return;
+    }
+    if (undurable.has(request.requestId)) {
+      expireApplied(pending);
+      return;
+    }
+    pending.operation = { ...pending.operation, told: "timeOut" };
+    answer(pending, timeOut(null));
+  }
+
+  const isReserve = (pending: Pending): pending is Pending & { operation: ReserveOperation } =>
+    pending.operation.kind === "reserve";
+
+  function sweep(): void {
+    sweeping = false;
+    const nowMs = clock.monotonicMs();
+    for (const pending of waiting) {
+      if (pending.deadlineMs > nowMs) continue;
+      if (isReserve(pending)) expireReserve(pending);
+      else answer(pending, "late");
+    }
+    scheduleSweep();
+  }
+
+  function scheduleSweep(): void {
+    if (sweeping || failed || waiting.size === 0) return;
+    sweeping = true;
+    clock.after(SWEEP_MS, sweep);
+  }
+
+  // ------------------------------------------------------------- batches
+
+  function schedulePump(): void {
+    if (pumping || failed) return;
+    pumping = true;
+    clock.soon(pump);
+  }
+
+  function takeBatch(): Pending[] {
+    const batch = [...urgent, ...queue.slice(0, Math.max(0, LARGEST_BATCH - urgent.length))];
+    return batch;
+  }
+
+  /** receivedAt of the oldest request whose answer has not left, or whose undoing is not done. */
+  function openSince(now: number): number {
+    const [oldest] = waiting;
+    let since = oldest?.receivedAt ?? now;
+    for (const { receivedAt } of expiring.values()) since = Math.min(since, receivedAt);
+    return since;
+  }
+
+  function pump(): void {
+    pumping = false;
+    if (failed) return;
+    const now = clock.now();
+    const monotonicMs = clock.monotonicMs();
+    // What is late already must not be decided: its caller is told 2060 first.
+    for (const pending of waiting) {
+      if (pending.outcome !== null || pending.deadlineMs > monotonicMs) continue;
+      if (isReserve(pending)) expireReserve(pending);
+    }
+    const batch = takeBatch();
+    if (batch.length === 0) return;
+    try {
+      const operations = batch.map(({ operation }) => operation);
+      const outcomes = store.applyBatch(operations, { now, monotonicMs, openSince: openSince(now) });
+      for (const [index, pending] of batch.entries()) applied(pending, outcomes[index]);
+      trouble = null;
+    } catch (error) {
+      stumble(error);
+      return;
+    }
+    const urgentCount = urgent.length;
+    urgent = [];
+    queue = queue.slice(batch.length - urgentCount);
+    unflushed.push(...batch);
+    startFlush();
+    if (queue.length > 0) schedulePump();
+  }
+
+  function applied(pending: Pending, outcome: OperationOutcome | undefined): void {
+    pending.outcome = outcome ?? { kind: "done" };
+    if (isReserve(pending) && outcome?.kind === "reserve" && outcome.fresh) {
+      const { requestId } = pending.operation.request;
+      undurable.set(requestId, (undurable.get(requestId) ?? 0) + 1);
+    }
+  }
+
+  /** A batch that could not be committed left nothing; it is tried again, but no failed flush is. */
+  function stumble(error: unknown): void {
+    if (isFailedFlush(error)) {
+      fail(error);
+      return;
+    }
+    if (!isBusy(error)) trouble = error;
+    pumping = true;
+    clock.after(isBusy(error) ? RETRY_BUSY_MS : RETRY_MS, pump);
+  }
+
+  // ------------------------------------------------------------- the flush
+
+  function fail(error: unknown): void {
+    failed = true;
+    trouble = error;
+    onFatal(error);
+  }
+
+  function startFlush(): void {
+    if (flushing || failed || unflushed.length === 0) return;
+    flushing = true;
+    const batch = unflushed;
+    unflushed = [];
+    store.flush().then(
+      () => {
+        flushing = false;
+        for (const pending of batch) becameDurable(pending);
+        startFlush();
+        wakeIdle();
+      },
+      (error: unknown) => fail(error),
+    );
+  }
+
+  function becameDurable(pending: Pending): void {
+    const { operation, outcome } = pending;
+    if (operation.kind === "expire") {
+      const entry = expiring.get(operation.requestId);
+      if (entry !== undefined && entry.count > 1) entry.count -= 1;
+      else expiring.delete(operation.requestId);
+    }
+    if (isReserve(pending)) {
+      const { requestId } = pending.operation.request;
+      if (pending.settle !== null && expiring.has(requestId)) expireApplied(pending);
+      if (outcome?.kind === "reserve" && outcome.fresh) {
+        const left = (undurable.get(requestId) ?? 1) - 1;
+        if (left > 0) undurable.set(requestId, left);
+        else undurable.delete(requestId);
+      }
+    }
+    if (pending.settle !== null && outcome !== null) answer(pending, outcome);
+  }
+
+  // ------------------------------------------------------------- coming in
+
+  function enqueue(operation: Operation, receivedAt: number, deadlineMs: number, waits: boolean) {
+    return new Promise<OperationOutcome | "late">((resolve) => {
+      const pending: Pending = {
+        operation,
+        receivedAt,
+        deadlineMs,
+        outcome: null,
+        settle: waits ? resolve : null,
+      };
+      const overloaded = waits && waiting.size >= MOST_WAITING;
+      queue.push(pending);
+      if (waits) waiting.add(pending);
+      if (overloaded && isReserve(pending)) expireReserve(pending);
+      schedulePump();
+      scheduleSweep();
+    });
+  }
+
+  function wakeIdle(): void {
+    if (waiting.size > 0 || urgent.length > 0 || queue.length > 0 || unflushed.length > 0) return;
+    if (flushing) return;
+    for (const wake of idle) wake();
+    idle = [];
+  }
+
+  return {
+    /**
+     * Decides a reserve; resolves once its outcome is on the disk, or with a time-out at its
+     * deadline. Never rejects but with NoAnswer, when nothing may be said.
+     */
+    async reserve(
+      request: ReserveRequest,
+      authCode: string | null,
+      receipt: ReceiptDraft,
+    ): Promise<ReserveAnswer> {
+      if (failed || queue.length >= MOST_UNRECORDED) throw new NoAnswer();
+      const operation = { kind: "reserve", request, authCode, receipt, told: null } as const;
+      const deadlineMs = receipt.startedAtMs + reserveBudgetMs;
+      const outcome = await enqueue(operation, receipt.receivedAt, deadlineMs, true);
+      if (outcome !== "late" && outcome.kind === "reserve") return outcome;
+      return { outcome: "unknownError", reference: null };
+    },
+
+    /** Applies a result; resolves once it is on the disk, or with "late" at its deadline. */
+    async result(request: ResultRequest, receipt: ReceiptDraft): Promise<ResultAnswer> {
+      if (failed) throw new NoAnswer();
+      if (waiting.size >= MOST_WAITING) return "late";
+      const deadlineMs = receipt.startedAtMs + RESULT_BUDGET_MS;
+      const operation = { kind: "result", request, receipt } as const;
+      const outcome = await enqueue(operation, receipt.receivedAt, deadlineMs, true);
+      return outcome !== "late" && outcome.kind === "result" ? outcome.answer : "late";
+    },
+
+    /** Keeps the receipt of a request that is answered 400; resolves once it is on the disk. */
+    async malformed(receipt: ReceiptDraft, message: string): Promise<void> {
+      if (failed) throw new NoAnswer();
+      if (waiting.size >= MOST_WAITING) return;
+      const deadlineMs = receipt.startedAtMs + reserveBudgetMs;
+      await enqueue({ kind: "malformed", receipt, message }, receipt.receivedAt, deadlineMs, true);
+    },
+
+    /** Keeps the receipt of a request turned away at the door, some time later. */
+    refused(refusal: RefusalOperation): void {
+      if (failed || queue.length >= MOST_WAITING) return;
+      void enqueue(refusal, refusal.receivedAt, Infinity, false);
+    },
+
+    /** After an unclean end: what it left open and is still open in a minute becomes a finding. */
+    watchInterrupted({ since, until }: { since: number; until: number }): () => void {
+      return clock.after(INTERRUPTED_AFTER_MS, () => {
+        void enqueue({ kind: "interrupted", since, until }, clock.now(), Infinity, false);
+      });
+    },
+
+    /** Null where purchases can be taken, or why they cannot. */
+    notReady(): string | null {
+      if (failed) return "a flush to the disk failed";
+      if (trouble !== null) return "the database cannot be written";
+      if (waiting.size >= MOST_WAITING) return "overloaded";
+      return null;
+    },
+
+    /** Resolves once all that came in is answered and on the disk. */
+    drained(): Promise<void> {
+      return new Promise((resolve) => {
+        idle.push(resolve);
+        wakeIdle();
+      });
+    },
+  };
+}

@@ -1,0 +1,140 @@
+// The two interfaces and the health checks as an Elysia app: from a request to its answer.
+import { Elysia } from "elysia";
+import type { Clock } from "../clock.ts";
+import { type Engine, NoAnswer } from "../engine/engine.ts";
+import type { ReceiptDraft } from "../storage/store.ts";
+import { answers } from "./answers.ts";
+import { type Authentication, checkSignature, doorKeeper, plainAddress } from "./authenticate.ts";
+import { isDeclaredTooLarge, parseBody, readBody } from "./body.ts";
+import { bodyDigest, maskedBody, refusalCounter } from "./receipts.ts";
+import { type Body, decodeReserve, decodeResult } from "./schema.ts";
+
+export type AppOptions = {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly currency: string;
+  readonly receiptKey: Uint8Array;
+  readonly authentication: Authentication;
+  readonly paths: { readonly reserveFunds: string; readonly transactResult: string };
+};
+
+type Incoming = { readonly request: Request; readonly peer: string; readonly path: string };
+
+/** Decides one parsed body; what it writes carries the receipt. */
+type Decide = (body: Body, receipt: ReceiptDraft) => Promise<Response>;
+
+/** Serves one of the two paths: the door, the bytes, the signature, the JSON, the decision. */
+function endpoint(options: AppOptions, refuse: ReturnType<typeof refusalCounter>, decide: Decide) {
+  const { engine, clock, receiptKey, authentication } = options;
+  const turnedAway = doorKeeper(authentication);
+
+  return async ({ request, peer, path }: Incoming): Promise<Response> => {
+    const startedAtMs = clock.monotonicMs();
+    const receivedAt = clock.now();
+    const turn = (status: number, reason: string, answer: Response) => {
+      refuse({ peer, method: request.method, path, status, reason });
+      return answer;
+    };
+    const unauthenticated = (reason: string) =>
+      turn(401, reason, answers.unauthenticated(authentication.basic !== null));
+
+    if (isDeclaredTooLarge(request)) return turn(413, "body too large", answers.tooLarge());
+    const reason = turnedAway(peer, request.headers.get("authorization"));
+    if (reason !== null) return unauthenticated(reason);
+    const bytes = await readBody(request);
+    if (bytes === null) return turn(413, "body too large", answers.tooLarge());
+    const { signatureSecrets } = authentication;
+    const signature = checkSignature(request.headers.get("signature"), bytes, signatureSecrets);
+    if (signature === "missing" || signature === "wrong") {
+      return unauthenticated(`signature ${signature}`);
+    }
+    const body = parseBody(bytes);
+    const receipt: ReceiptDraft = {
+      receivedAt,
+      startedAtMs,
+      peer,
+      path,
+      body: body === null ? null : maskedBody(body),
+      bodyLength: bytes.byteLength,
+      bodyDigest: body === null ? bodyDigest(receiptKey, bytes) : null,
+      signature,
+      notes: [],
+    };
+    if (body !== null) return decide(body, receipt);
+    return malformed(engine, receipt, "the body must be a JSON object in UTF-8");
+  };
+}
+
+async function malformed(engine: Engine, receipt: ReceiptDraft, message: string) {
+  await engine.malformed(receipt, message);
+  return answers.malformed(message);
+}
+
+function decideReserveFunds({ engine, currency }: AppOptions): Decide {
+  return async (body, receipt) => {
+    const decoded = decodeReserve(body, currency);
+    if (!decoded.ok) return malformed(engine, receipt, decoded.message);
+    const { request, authCode, notes } = decoded.value;
+    const answer = await engine.reserve(request, authCode, { ...receipt, notes });
+    return answers.reserve(answer.outcome, request.requestId, answer.reference);
+  };
+}
+
+function decideTransactResult({ engine }: AppOptions): Decide {
+  return async (body, receipt) => {
+    const decoded = decodeResult(body);
+    if (!decoded.ok) return malformed(engine, receipt, decoded.message);
+    return answers[await engine.result(decoded.value, receipt)]();
+  };
+}
+
+/** Never resolves: where nothing may be said, the socket's idle timeout closes the connection. */
+const noAnswer = () => new Promise<Response>(() => {});
+
+/** Makes the app; `listen.ts` puts it on a socket, tests call `handle`. */
+export function createApp(options: AppOptions) {
+  const { engine, clock, paths } = options;
+  const refuse = refusalCounter(clock, engine.refused);
+  const reserveFunds = endpoint(options, refuse, decideReserveFunds(options));
+  const transactResult = endpoint(options, refuse, decideTransactResult(options));
+
+  const peerOf = (server: { requestIP(request: Request): { address: string } | null } | null, request: Request) =>
+    plainAddress(server?.requestIP(request)?.address ?? "");
+  const pathOf = (request: Request) => new URL(request.url).pathname;
+  const turned = (peer: string, request: Request, status: number, reason: string) =>
+    refuse({ peer, method: request.method, path: pathOf(request), status, reason });
+
+  return new Elysia({ precompile: true })
+    .onError(({ code, error, request, server }) => {
+      if (error instanceof NoAnswer) return noAnswer();
+      if (code !== "NOT_FOUND") return answers.internalError();
+      turned(peerOf(server, request), request, 404, "unknown path");
+      return answers.unknownPath();
+    })
+    .post(
+      paths.reserveFunds,
+      ({ request, server }) =>
+        reserveFunds({ request, peer: peerOf(server, request), path: paths.reserveFunds }),
+      { parse: "none" },
+    )
+    .post(
+      paths.transactResult,
+      ({ request, server }) =>
+        transactResult({ request, peer: peerOf(server, request), path: paths.transactResult }),
+      { parse: "none" },
+    )
+    .get("/health/live", () => answers.health(200, "live"))
+    .get("/health/ready", () => {
+      const why = engine.notReady();
+      return why === null ? answers.health(200, "ready") : answers.health(503, why);
+    })
+    .all(paths.reserveFunds, ({ request, server }) => wrongMethod(server, request))
+    .all(paths.transactResult, ({ request, server }) => wrongMethod(server, request));
+
+  function wrongMethod(server: Parameters<typeof peerOf>[0], request: Request): Response {
+    turned(peerOf(server, request), request, 405, "wrong method");
+    return answers.wrongMethod("POST");
+  }
+}
+
+export type App = ReturnType<typeof createApp>;

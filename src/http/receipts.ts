@@ -1,0 +1,68 @@
+// What a received request leaves behind: its body without secrets, or its digest; and of those
+// turned away at the door at most ten a minute for a peer and reason (contract.md 4.1).
+import type { Clock } from "../clock.ts";
+import type { RefusalOperation } from "../storage/store.ts";
+
+/** Masked in any case, at any depth, of any type. */
+const SECRET_FIELDS: ReadonlySet<string> = new Set(["authcode", "token", "pin", "otp", "password"]);
+const MASK = "***";
+
+/** The body as JSON text with every secret replaced. */
+export function maskedBody(body: unknown): string {
+  return JSON.stringify(body, (key, value) =>
+    SECRET_FIELDS.has(key.toLowerCase()) ? MASK : value,
+  );
+}
+
+/** A keyed digest: tells two unreadable bodies apart, and nothing of what stood in them. */
+export function bodyDigest(key: Uint8Array, body: Uint8Array): string {
+  return new Bun.CryptoHasher("sha256", key).update(body).digest("hex");
+}
+
+export type Turned = {
+  readonly peer: string;
+  readonly method: string;
+  readonly path: string;
+  readonly status: number;
+  readonly reason: string;
+};
+
+const PER_MINUTE = 10;
+const MINUTE_MS = 60_000;
+/** Peers and reasons told apart; a flood from more addresses shares one count. */
+const MOST_COUNTERS = 1_000;
+const LONGEST_PATH = 200;
+
+/** Counts what is turned away, and lets through what is to be written. */
+export function refusalCounter(clock: Clock, write: (refusal: RefusalOperation) => void) {
+  type Counter = { turned: Turned; written: number; suppressed: number };
+  let counters = new Map<string, Counter>();
+
+  function writeOne(turned: Turned, suppressed: number): void {
+    const path = turned.path.slice(0, LONGEST_PATH);
+    write({ kind: "refusal", receivedAt: clock.now(), ...turned, path, suppressed });
+  }
+
+  /** Each minute the counts of what was not written are written as one line each. */
+  function endMinute(): void {
+    const ended = counters;
+    counters = new Map();
+    for (const { turned, suppressed } of ended.values()) {
+      if (suppressed > 0) writeOne(turned, suppressed);
+    }
+  }
+
+  return (turned: Turned): void => {
+    if (counters.size === 0) clock.after(MINUTE_MS, endMinute);
+    const own = `${turned.peer} ${turned.status} ${turned.reason}`;
+    const key = counters.has(own) || counters.size < MOST_COUNTERS ? own : "others";
+    const counter = counters.get(key) ?? { turned, written: 0, suppressed: 0 };
+    counters.set(key, counter);
+    if (counter.written < PER_MINUTE) {
+      counter.written += 1;
+      writeOne(turned, 0);
+    } else {
+      counter.suppressed += 1;
+    }
+  };
+}

@@ -1,0 +1,60 @@
+// Makes a new bank in a data dir: keys and configuration first, the database last, so that what a
+// killed init left is not a bank yet and the next init takes it over.
+import { mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { code as currencyOf } from "currency-codes";
+import { isSupportedCountry } from "libphonenumber-js/max";
+import { CONFIG_FILE, newConfigText } from "./config.ts";
+import { isBankCode } from "./domain/identifiers.ts";
+import { isTimeZone } from "./domain/local-time.ts";
+import { createKeys, writeFileDurably, writeSecret } from "./keys.ts";
+import { CannotOpen, createDatabase } from "./storage/sqlite/open.ts";
+import { pinKeyCheck } from "./storage/sqlite/pins.ts";
+import type { BankIdentity } from "./storage/store.ts";
+
+/** How many decimals ISO 4217 gives a currency, or null where it has no such currency. */
+export function isoMinorDigits(currency: string): number | null {
+  return currencyOf(currency)?.digits ?? null;
+}
+
+/** The rules of what init asks for: each takes the text, gives what is wrong with it or null. */
+export const INIT_RULES = {
+  bankCode: (text: string) => (isBankCode(text) ? null : "2 to 16 capital letters and digits"),
+  currency: (text: string) =>
+    /^[A-Z]{3}$/.test(text) && isoMinorDigits(text) !== null
+      ? null
+      : "an ISO 4217 code in capitals, such as ZAR",
+  timeZone: (text: string) => (isTimeZone(text) ? null : "an IANA name, such as Africa/Johannesburg"),
+  country: (text: string) =>
+    isSupportedCountry(text) ? null : "an ISO 3166 code of two capitals, such as ZA",
+  minorDigits: (text: string) => (/^[0-4]$/.test(text) ? null : "a number from 0 to 4"),
+} as const;
+
+/** What an init that was killed may have left; anything else in the folder is somebody's. */
+const OWN_FILES = /^(keys|config\.toml(\.new)?|bank\.db(-wal|-shm)?|serve\.lock(-\w+)?)$/;
+
+/**
+ * Makes the bank. `signatureSecret` makes signatures required.
+ * Throws CannotOpen where the folder holds a bank or anything else.
+ */
+export function initBank(
+  dataDir: string,
+  bank: BankIdentity,
+  signatureSecret: string | null,
+): void {
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const foreign = readdirSync(dataDir).filter((name) => !OWN_FILES.test(name));
+  if (foreign.length > 0) {
+    throw new CannotOpen(`${dataDir} is not empty: name a folder that is, or does not exist`);
+  }
+  const createdAt = Date.now();
+  createDatabase(dataDir, { ...bank, createdAt }, () => {
+    const pinKey = createKeys(dataDir);
+    if (signatureSecret !== null) {
+      const secret = { current: signatureSecret, previous: null, rotatedAt: createdAt };
+      writeSecret(dataDir, "signature", secret);
+    }
+    writeFileDurably(join(dataDir, CONFIG_FILE), newConfigText(signatureSecret !== null));
+    return { pinKeyCheck: pinKeyCheck(pinKey) };
+  });
+}

@@ -1,0 +1,137 @@
+// The data dir's keys/: secrets in files of their own, 0600, outside the database and outside
+// every backup. Nothing here is ever printed.
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+
+const KEYS_DIR = "keys";
+const PIN_KEY = "pin.key";
+const RECEIPT_KEY = "receipt.key";
+const KEY_BYTES = 32;
+
+/** Secrets shared with Clickatell: what signs the bodies, and the password of HTTP Basic. */
+export const SHARED_SECRETS = ["signature", "basic"] as const;
+export type SharedSecret = (typeof SHARED_SECRETS)[number];
+
+/** While one is rotated, both are valid. */
+export type SecretPair = {
+  readonly current: string;
+  readonly previous: string | null;
+  /** Epoch milliseconds of the last rotation. */
+  readonly rotatedAt: number;
+};
+
+/** A key file is missing or damaged; the message says what to do. */
+export class KeyError extends Error {}
+
+const fileOf = (dataDir: string, name: string) => join(dataDir, KEYS_DIR, name);
+const secretFile = (dataDir: string, kind: SharedSecret) => fileOf(dataDir, `${kind}.json`);
+
+/** Writes a file whole or not at all, 0600, on the disk when it returns. */
+export function writeFileDurably(file: string, content: string): void {
+  const temporary = `${file}.new`;
+  const descriptor = openSync(temporary, "w", 0o600);
+  try {
+    writeSync(descriptor, content);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+  renameSync(temporary, file);
+  const directory = openSync(dirname(file), "r");
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
+  }
+}
+
+/** Makes the keys of a new bank; gives its PIN key. Keys that are there stay. */
+export function createKeys(dataDir: string): Uint8Array {
+  mkdirSync(join(dataDir, KEYS_DIR), { recursive: true, mode: 0o700 });
+  for (const name of [PIN_KEY, RECEIPT_KEY]) {
+    const file = fileOf(dataDir, name);
+    if (existsSync(file)) continue;
+    const key = crypto.getRandomValues(new Uint8Array(KEY_BYTES));
+    writeFileDurably(file, `${key.toHex()}\n`);
+  }
+  const key = readPinKey(dataDir);
+  if (key === null) throw new KeyError("keys/pin.key vanished while it was made: try again");
+  return key;
+}
+
+function readKey(dataDir: string, name: string): Uint8Array | null {
+  const file = fileOf(dataDir, name);
+  if (!existsSync(file)) return null;
+  const text = readFileSync(file, "utf8").trim();
+  if (!/^[0-9a-f]{64}$/.test(text)) {
+    throw new KeyError(`keys/${name} is damaged: put back the copy you keep of keys/`);
+  }
+  return Uint8Array.fromHex(text);
+}
+
+/** The key of the PIN hashes, or null where its file is missing. */
+export function readPinKey(dataDir: string): Uint8Array | null {
+  return readKey(dataDir, PIN_KEY);
+}
+
+/** The key of the digests that receipts keep of unreadable bodies. */
+export function readReceiptKey(dataDir: string): Uint8Array {
+  const key = readKey(dataDir, RECEIPT_KEY);
+  if (key === null) {
+    throw new KeyError("keys/receipt.key is missing: put back the copy you keep of keys/");
+  }
+  return key;
+}
+
+/** The shared secret of a kind, or null where none is set. */
+export function readSecret(dataDir: string, kind: SharedSecret): SecretPair | null {
+  const file = secretFile(dataDir, kind);
+  if (!existsSync(file)) return null;
+  try {
+    const { current, previous, rotatedAt } = JSON.parse(readFileSync(file, "utf8"));
+    if (typeof current !== "string" || current === "") throw new Error();
+    return { current, previous: previous ?? null, rotatedAt: Number(rotatedAt) };
+  } catch {
+    throw new KeyError(`keys/${kind}.json is damaged: set it anew with secrets rotate`);
+  }
+}
+
+/** Replaces both secrets of a kind in one step, so that a reader sees the old pair or the new. */
+export function writeSecret(dataDir: string, kind: SharedSecret, pair: SecretPair): void {
+  writeFileDurably(secretFile(dataDir, kind), `${JSON.stringify(pair)}\n`);
+}
+
+/** A secret read from a file or a pipe loses one trailing newline, nothing else (contract.md 5). */
+export function withoutTrailingNewline(text: string): string {
+  return text.replace(/\r?\n$/, "");
+}
+
+/**
+ * Gives the valid secrets of a kind, and sees a rotation on the very next call: each call costs one
+ * stat, and only a changed file is read again. A file is replaced by renaming, so its inode tells.
+ */
+export function secretReader(dataDir: string, kind: SharedSecret): () => readonly string[] {
+  const file = secretFile(dataDir, kind);
+  let stamp = "";
+  let secrets: readonly string[] = [];
+  return () => {
+    const stat = statSync(file, { throwIfNoEntry: false });
+    const now = stat === undefined ? "" : `${stat.ino} ${stat.mtimeMs} ${stat.size}`;
+    if (now !== stamp) {
+      const pair = readSecret(dataDir, kind);
+      secrets = pair === null ? [] : [pair.current, pair.previous].filter((s) => s !== null);
+      stamp = now;
+    }
+    return secrets;
+  };
+}

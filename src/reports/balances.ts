@@ -1,0 +1,95 @@
+// Every ledger account with its balance; what double entry promises is that they sum to zero.
+import { INTERNAL_ACCOUNTS, type InternalAccount } from "../domain/account.ts";
+import { isoTime, localTimeText } from "../domain/local-time.ts";
+import { formatAmount, type Minor, minor } from "../domain/money.ts";
+import type { Bank } from "../storage/store.ts";
+import { type Csv, decimal } from "./csv.ts";
+import { bankText, type Page } from "./page.ts";
+
+export type LedgerAccount = {
+  readonly number: string;
+  readonly name: string;
+  readonly internal: InternalAccount | null;
+  readonly balance: Minor;
+};
+
+export type BalancesReport = {
+  readonly bank: Bank;
+  readonly at: number;
+  readonly accounts: readonly LedgerAccount[];
+  readonly sum: Minor;
+};
+
+/** The balances at this moment, the bank's own accounts first. */
+export function balancesReport(
+  accounts: readonly LedgerAccount[],
+  at: { readonly bank: Bank; readonly now: number },
+): BalancesReport {
+  const own = accounts.filter(({ internal }) => internal !== null);
+  const customers = accounts.filter(({ internal }) => internal === null);
+  const sum = minor(accounts.reduce((total, { balance }) => total + balance, 0));
+  return { bank: at.bank, at: at.now, accounts: [...own, ...customers], sum };
+}
+
+export function balancesJson({ bank, at, accounts, sum }: BalancesReport) {
+  return {
+    at: isoTime(at),
+    currency: bank.currency,
+    accounts: accounts.map(({ balance, ...account }) => ({
+      ...account,
+      ledgerBalanceMinor: balance,
+    })),
+    sumMinor: sum,
+  };
+}
+
+/** One of the bank's own five names, which no spreadsheet takes for a formula of somebody else's. */
+export function accountCell(number: string) {
+  const own = Object.values(INTERNAL_ACCOUNTS).some((account) => account.number === number);
+  return own ? { exact: number } : number;
+}
+
+export function balancesCsv({ bank, accounts }: BalancesReport): Csv {
+  return {
+    columns: ["number", "name", "internal", "currency", "ledgerBalance", "ledgerBalanceMinor"],
+    rows: accounts.map(({ number, name, internal, balance }) => [
+      accountCell(number),
+      name,
+      internal,
+      bank.currency,
+      decimal(balance, bank.minorDigits),
+      balance,
+    ]),
+  };
+}
+
+export function balancesPage({ bank, at, accounts, sum }: BalancesReport): Page {
+  const balanced = sum === 0 ? "as it must be" : "WRONG: it must be zero, run verify";
+  return {
+    title: "Balances",
+    facts: [
+      ["Bank", bankText(bank)],
+      ["At", `${localTimeText(at, bank.timeZone)}, ${bank.timeZone}`],
+      ["Accounts", String(accounts.length)],
+      ["Sum", `${formatAmount(sum, bank.minorDigits)} ${bank.currency}, ${balanced}`],
+    ],
+    sections: [
+      {
+        title: `Ledger accounts, in ${bank.currency}`,
+        intro: "The bank's own accounts first. What it owes stands as a positive balance.",
+        columns: [
+          { title: "Account" },
+          { title: "Name" },
+          { title: "Ledger balance", align: "right" },
+        ],
+        rows: accounts.map(({ number, name, balance }) => [
+          number,
+          name,
+          formatAmount(balance, bank.minorDigits),
+        ]),
+        total: ["Sum", "", formatAmount(sum, bank.minorDigits)],
+        none: "None.",
+      },
+    ],
+  };
+}

@@ -1,0 +1,260 @@
+// The exception report: what stayed unconfirmed, for Clickatell's Support Desk, and apart from it
+// the open findings, for the bank's own desk (contract.md 4.9).
+import { businessDaysBetween, type Calendar, listedFrom } from "../domain/business-days.ts";
+import { FINDINGS } from "../domain/finding.ts";
+import { isoTime, localTimeText } from "../domain/local-time.ts";
+import { formatAmount, type Minor } from "../domain/money.ts";
+import type { Bank, FindingView, ReservationView } from "../storage/store.ts";
+import { channelText } from "./channels.ts";
+import { type Cell, type Csv, decimal } from "./csv.ts";
+import { bankText, type Column, type Page, type Section } from "./page.ts";
+import { findingJson, isoOrNull, purchaseJson } from "./views.ts";
+
+export type Unconfirmed = {
+  readonly reservation: ReservationView;
+  /** The midnight from which it is listed. */
+  readonly listedFrom: number;
+  /** Business days begun since the day of the confirmation, today's included. */
+  readonly businessDays: number;
+};
+
+export type ExceptionReport = {
+  readonly bank: Bank;
+  readonly asOf: number;
+  readonly unconfirmed: readonly Unconfirmed[];
+  readonly findings: readonly FindingView[];
+};
+
+/**
+ * What is due at an instant, of all the reservations and findings that were open at it.
+ * The order given, oldest and most urgent first, is kept.
+ */
+export function exceptionReport(
+  open: { readonly reservations: readonly ReservationView[]; readonly findings: readonly FindingView[] },
+  at: { readonly bank: Bank; readonly calendar: Calendar; readonly asOf: number },
+): ExceptionReport {
+  const { bank, calendar, asOf } = at;
+  const unconfirmed = open.reservations
+    .map((reservation) => ({
+      reservation,
+      listedFrom: listedFrom(reservation.reservedAt, calendar),
+      businessDays: businessDaysBetween(reservation.reservedAt, asOf, calendar),
+    }))
+    .filter((line) => line.listedFrom <= asOf);
+  return { bank, asOf, unconfirmed, findings: open.findings };
+}
+
+/** How many lines need somebody. */
+export function exceptionCount(report: ExceptionReport): number {
+  return report.unconfirmed.length + report.findings.length;
+}
+
+/** The ids of the lines that no report was sent with yet. */
+export function notSentYet(report: ExceptionReport) {
+  const unsent = (line: { firstSentAt: number | null }) => line.firstSentAt === null;
+  return {
+    reservations: report.unconfirmed
+      .map(({ reservation }) => reservation)
+      .filter(unsent)
+      .map(({ id }) => id),
+    findings: report.findings.filter(unsent).map(({ id }) => id),
+  };
+}
+
+export function exceptionsJson(report: ExceptionReport) {
+  return {
+    asOf: isoTime(report.asOf),
+    bankCode: report.bank.code,
+    currency: report.bank.currency,
+    unconfirmed: report.unconfirmed.map(({ reservation, listedFrom, businessDays }) => ({
+      ...purchaseJson(reservation),
+      listedFrom: isoTime(listedFrom),
+      businessDays,
+    })),
+    findings: report.findings.map(findingJson),
+  };
+}
+
+// ---------------------------------------------------------------- CSV
+
+/** One file for both lists, told apart by `section`: what a list has no figure for is empty. */
+const CSV_COLUMNS = [
+  "section",
+  "raasTxnRef",
+  "reserveFundsTxnRef",
+  "clientTxnRef",
+  "buyerId",
+  "productId",
+  "channelId",
+  "currency",
+  "reserveAmount",
+  "purchaseAmount",
+  "feeAmount",
+  "clientShareAmount",
+  "settlementAmount",
+  "reservedAt",
+  "listedFrom",
+  "businessDays",
+  "firstSentAt",
+  "findingId",
+  "kind",
+  "title",
+  "detail",
+  "advice",
+  "openedAt",
+  "lastSeenAt",
+  "occurrences",
+] as const;
+
+type CsvRecord = { readonly [column in (typeof CSV_COLUMNS)[number]]?: Cell };
+
+function unconfirmedRecord({ reservation, ...line }: Unconfirmed, bank: Bank): CsvRecord {
+  const amount = (figure: Minor | null) => decimal(figure, bank.minorDigits);
+  return {
+    section: "unconfirmed",
+    raasTxnRef: reservation.requestId,
+    reserveFundsTxnRef: reservation.reference,
+    clientTxnRef: reservation.clientRef,
+    buyerId: reservation.buyerId,
+    productId: reservation.productId,
+    channelId: reservation.channelId,
+    currency: bank.currency,
+    reserveAmount: amount(reservation.reserveAmount),
+    purchaseAmount: amount(reservation.purchaseAmount),
+    feeAmount: amount(reservation.feeAmount),
+    clientShareAmount: amount(reservation.clientShareAmount),
+    settlementAmount: amount(reservation.settlementAmount),
+    reservedAt: isoTime(reservation.reservedAt),
+    listedFrom: isoTime(line.listedFrom),
+    businessDays: line.businessDays,
+    firstSentAt: isoOrNull(reservation.firstSentAt),
+  };
+}
+
+function findingRecord(finding: FindingView): CsvRecord {
+  return {
+    section: "finding",
+    raasTxnRef: finding.requestId,
+    reserveFundsTxnRef: finding.reference,
+    firstSentAt: isoOrNull(finding.firstSentAt),
+    findingId: finding.id,
+    kind: finding.kind,
+    ...FINDINGS[finding.kind],
+    detail: finding.detail,
+    openedAt: isoTime(finding.openedAt),
+    lastSeenAt: isoTime(finding.lastSeenAt),
+    occurrences: finding.occurrences,
+  };
+}
+
+export function exceptionsCsv(report: ExceptionReport): Csv {
+  const records = [
+    ...report.unconfirmed.map((line) => unconfirmedRecord(line, report.bank)),
+    ...report.findings.map(findingRecord),
+  ];
+  return {
+    columns: CSV_COLUMNS,
+    rows: records.map((record) => CSV_COLUMNS.map((column) => record[column] ?? null)),
+  };
+}
+
+// ---------------------------------------------------------------- for people
+
+const UNCONFIRMED_COLUMNS: readonly Column[] = [
+  { title: "raasTxnRef", above: true },
+  { title: "reserveFundsTxnRef", above: true },
+  { title: "clientTxnRef", above: true, only: "page" },
+  { title: "Reserved at" },
+  { title: "Business days", align: "right" },
+  { title: "Buyer" },
+  { title: "Product", only: "page" },
+  { title: "Channel", only: "page" },
+  { title: "Reserved", align: "right" },
+  { title: "Purchase", align: "right", only: "page" },
+  { title: "Fee", align: "right", only: "page" },
+  { title: "Client share", align: "right", only: "page" },
+  { title: "Settlement", align: "right", only: "page" },
+  { title: "First sent" },
+];
+
+function unconfirmedSection({ bank, unconfirmed }: ExceptionReport): Section {
+  const amount = (figure: Minor | null) =>
+    figure === null ? "" : formatAmount(figure, bank.minorDigits);
+  return {
+    title: `Unconfirmed for more than seven business days, amounts in ${bank.currency}`,
+    intro:
+      "Reserved, and no result has come. The buyers' money stays held until one does: please " +
+      "send the result of each, or say what became of it.",
+    columns: UNCONFIRMED_COLUMNS,
+    rows: unconfirmed.map(({ reservation, businessDays }) => [
+      reservation.requestId,
+      reservation.reference,
+      reservation.clientRef ?? "",
+      localTimeText(reservation.reservedAt, bank.timeZone),
+      String(businessDays),
+      reservation.buyerId,
+      String(reservation.productId ?? ""),
+      channelText(reservation.channelId),
+      amount(reservation.reserveAmount),
+      amount(reservation.purchaseAmount),
+      amount(reservation.feeAmount),
+      amount(reservation.clientShareAmount),
+      amount(reservation.settlementAmount),
+      sentText(reservation.firstSentAt, bank),
+    ]),
+    none: "None: every reservation that is due has its result.",
+  };
+}
+
+function sentText(at: number | null, bank: Bank): string {
+  return at === null ? "not yet" : localTimeText(at, bank.timeZone);
+}
+
+const FINDING_COLUMNS: readonly Column[] = [
+  { title: "ID", align: "right" },
+  { title: "What", above: true },
+  { title: "raasTxnRef", above: true },
+  { title: "reserveFundsTxnRef", above: true, only: "page" },
+  { title: "Detail" },
+  { title: "What to do", only: "page" },
+  { title: "Kind", only: "page" },
+  { title: "Opened" },
+  { title: "Times", align: "right" },
+  { title: "First sent", only: "page" },
+];
+
+function findingsSection({ bank, findings }: ExceptionReport): Section {
+  return {
+    title: "Open findings, for the bank's own desk",
+    intro: "Most urgent first. A finding is closed by settling it, or with findings close.",
+    columns: FINDING_COLUMNS,
+    rows: findings.map((finding) => [
+      String(finding.id),
+      FINDINGS[finding.kind].title,
+      finding.requestId ?? "",
+      finding.reference ?? "",
+      finding.detail,
+      FINDINGS[finding.kind].advice,
+      finding.kind,
+      localTimeText(finding.openedAt, bank.timeZone),
+      String(finding.occurrences),
+      sentText(finding.firstSentAt, bank),
+    ]),
+    none: "None.",
+    newSheet: true,
+  };
+}
+
+export function exceptionsPage(report: ExceptionReport): Page {
+  const { bank, asOf } = report;
+  return {
+    title: "Exception report",
+    facts: [
+      ["Bank", bankText(bank)],
+      ["As of", `${localTimeText(asOf, bank.timeZone)}, times in ${bank.timeZone}`],
+      ["Unconfirmed", String(report.unconfirmed.length)],
+      ["Open findings", String(report.findings.length)],
+    ],
+    sections: [unconfirmedSection(report), findingsSection(report)],
+  };
+}

@@ -1,0 +1,37 @@
+// What a report shows to people, the same on a terminal and on paper: a title, facts, tables.
+
+import type { Bank } from "../storage/store.ts";
+
+export type Column = {
+  readonly title: string;
+  readonly align?: "right";
+  /** "page": left out on a terminal, which has no room for every figure. */
+  readonly only?: "page";
+  /** On paper it stands above its row, because it is too long for a column. */
+  readonly above?: true;
+};
+
+export type Section = {
+  readonly title: string;
+  /** What the reader needs to know before the rows; "" where the title says it all. */
+  readonly intro: string;
+  readonly columns: readonly Column[];
+  readonly rows: readonly (readonly string[])[];
+  /** A last row that sums up the others. */
+  readonly total?: readonly string[];
+  /** What stands in the place of rows where there are none. */
+  readonly none: string;
+  /** Begins a sheet of its own, because it has another reader. */
+  readonly newSheet?: true;
+};
+
+export type Page = {
+  readonly title: string;
+  readonly facts: readonly (readonly [label: string, value: string])[];
+  readonly sections: readonly Section[];
+};
+
+/** Whose report it is; a demo's must not be taken for a real one. */
+export function bankText(bank: Bank): string {
+  return bank.demo ? `${bank.code} (a demo, not a real bank)` : bank.code;
+}

@@ -1,0 +1,77 @@
+// The port's rows as scripts read them: amounts in minor units named ...Minor, times ISO 8601 UTC.
+import { FINDINGS } from "../domain/finding.ts";
+import { isoTime } from "../domain/local-time.ts";
+import type { By, FindingView, JournalView, ReceiptView, ReservationView } from "../storage/store.ts";
+
+export const isoOrNull = (at: number | null) => (at === null ? null : isoTime(at));
+
+/** What a purchase is, whoever asks; the bank's own account is not part of it. */
+export function purchaseJson(reservation: ReservationView) {
+  return {
+    reference: reservation.reference,
+    requestId: reservation.requestId,
+    clientTxnRef: reservation.clientRef,
+    buyerId: reservation.buyerId,
+    targetId: reservation.targetId,
+    productId: reservation.productId,
+    channelId: reservation.channelId,
+    reserveAmountMinor: reservation.reserveAmount,
+    purchaseAmountMinor: reservation.purchaseAmount,
+    feeAmountMinor: reservation.feeAmount,
+    clientShareAmountMinor: reservation.clientShareAmount,
+    settlementAmountMinor: reservation.settlementAmount,
+    reservedAt: isoTime(reservation.reservedAt),
+    firstSentAt: isoOrNull(reservation.firstSentAt),
+  };
+}
+
+export function reservationJson(reservation: ReservationView) {
+  return {
+    ...purchaseJson(reservation),
+    account: reservation.account,
+    state: reservation.state,
+    resolvedAt: isoOrNull(reservation.resolvedAt),
+    resolvedBy: reservation.resolvedBy,
+    resultCode: reservation.resultCode,
+    corrected: reservation.corrected,
+    sumsDifferenceMinor: reservation.sumsDifference,
+  };
+}
+
+export function findingJson(finding: FindingView) {
+  return {
+    ...finding,
+    ...FINDINGS[finding.kind],
+    openedAt: isoTime(finding.openedAt),
+    lastSeenAt: isoTime(finding.lastSeenAt),
+    firstSentAt: isoOrNull(finding.firstSentAt),
+    closedAt: isoOrNull(finding.closedAt),
+  };
+}
+
+export function receiptJson(receipt: ReceiptView) {
+  return { ...receipt, receivedAt: isoTime(receipt.receivedAt) };
+}
+
+export function journalJson({ by, entries, at, ...record }: JournalView) {
+  return {
+    ...record,
+    at: isoTime(at),
+    by: by === null ? null : whoJson(by),
+    entries: entries.map(({ account, amount }) => ({ account, amountMinor: amount })),
+  };
+}
+
+function whoJson({ reason: _, ...who }: By) {
+  return who;
+}
+
+const named = (name: string | null, uid: number) => (name === null ? `uid ${uid}` : name);
+
+/** Who did it, in one line: "alice, as root"; "" where Clickatell caused it. */
+export function whoText(by: By | null): string {
+  if (by === null) return "";
+  const effective = named(by.effectiveName, by.effectiveUid);
+  const login = by.loginUid === null ? by.loginName : named(by.loginName, by.loginUid);
+  return login === null || login === effective ? effective : `${login}, as ${effective}`;
+}

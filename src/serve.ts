@@ -1,0 +1,169 @@
+// Puts a bank on the air: lock, store, engine, app, socket; and takes it off again.
+import { readFileSync } from "node:fs";
+import { openBank } from "./bank.ts";
+import { systemClock } from "./clock.ts";
+import type { Config } from "./config.ts";
+import { createEngine, type Engine } from "./engine/engine.ts";
+import { createApp } from "./http/app.ts";
+import type { Authentication } from "./http/authenticate.ts";
+import { isLoopback, listen } from "./http/listen.ts";
+import { readReceiptKey, readSecret, secretReader } from "./keys.ts";
+import { CannotOpen, lockForServing } from "./storage/sqlite/open.ts";
+import type { Bank } from "./storage/store.ts";
+
+export type ServeOptions = {
+  readonly dataDir: string;
+  readonly host: string | null;
+  readonly port: number | null;
+  readonly withoutPins: boolean;
+  readonly allowUnauthenticated: boolean;
+  /** Called once where the flush failed: the process must end without an answer. */
+  readonly onFatal: (error: unknown) => void;
+};
+
+export type Served = {
+  readonly url: string;
+  readonly bank: Bank;
+  readonly config: Config;
+  /** What people should know before they connect Clickatell. */
+  readonly warnings: readonly string[];
+  close(): Promise<void>;
+};
+
+/** Serving is refused by a rule; the message says what to do. */
+export class ServeRefused extends Error {}
+
+/** How requests are authenticated under this configuration, as people read it. */
+export function authenticationSummary(config: Config): string[] {
+  const ways: string[] = [];
+  if (config.require_signature) ways.push("signatures");
+  if (config.basic_user !== undefined) ways.push(config.tls ? "Basic over TLS" : "Basic without TLS");
+  if (config.tls?.client_ca !== undefined) ways.push("client certificates");
+  return ways;
+}
+
+/** Off loopback, somebody must be authenticated; TLS or an allow-list alone is nobody. */
+function assertAuthenticated(config: Config, host: string, options: ServeOptions, bank: Bank): void {
+  if (isLoopback(host)) return;
+  if (bank.demo) {
+    throw new ServeRefused(`a demo bank serves on loopback only, not on ${host}`);
+  }
+  const enough = authenticationSummary(config).some((way) => way !== "Basic without TLS");
+  if (enough || options.allowUnauthenticated || config.allow_unauthenticated) return;
+  throw new ServeRefused(
+    `off loopback (${host}) requests must be authenticated: require signatures, client ` +
+      "certificates, or Basic over TLS in config.toml, or add --allow-unauthenticated",
+  );
+}
+
+function authenticationOf(dataDir: string, config: Config): Authentication {
+  if (config.require_signature && readSecret(dataDir, "signature") === null) {
+    throw new ServeRefused("signatures are required and no secret is set: run secrets rotate");
+  }
+  if (config.basic_user !== undefined && readSecret(dataDir, "basic") === null) {
+    throw new ServeRefused(
+      "HTTP Basic is on and no password is set: run secrets rotate --kind basic",
+    );
+  }
+  return {
+    signatureSecrets: config.require_signature ? secretReader(dataDir, "signature") : null,
+    basic:
+      config.basic_user === undefined
+        ? null
+        : { user: config.basic_user, passwords: secretReader(dataDir, "basic") },
+    allowAddresses: config.allow_addresses,
+  };
+}
+
+function tlsOf(config: Config) {
+  if (config.tls === undefined) return null;
+  const { certificate, key, client_ca } = config.tls;
+  for (const file of [certificate, key, client_ca]) {
+    if (file === undefined) continue;
+    try {
+      readFileSync(file);
+    } catch {
+      throw new ServeRefused(`the TLS file ${file} cannot be read: name a readable one`);
+    }
+  }
+  return { certificate, key, clientCa: client_ca ?? null };
+}
+
+/** Starts to serve; throws CannotOpen, ConfigError, KeyError or ServeRefused with what to do. */
+export function serve(options: ServeOptions): Served {
+  const { dataDir } = options;
+  const undo: (() => void)[] = [];
+  try {
+    const unlock = lockForServing(dataDir);
+    undo.unshift(unlock);
+    const opened = openBank(dataDir, { serving: true, withoutPins: options.withoutPins });
+    const { store, config } = opened;
+    undo.unshift(opened.close);
+    const bank = store.bank();
+    const host = options.host ?? config.host;
+    assertAuthenticated(config, host, options, bank);
+    const authentication = authenticationOf(dataDir, config);
+    const receiptKey = readReceiptKey(dataDir);
+    const tls = tlsOf(config);
+
+    const engine: Engine = createEngine(store, {
+      clock: systemClock,
+      reserveBudgetMs: config.reserve_budget_ms,
+      onFatal: options.onFatal,
+    });
+    const app = createApp({
+      engine,
+      clock: systemClock,
+      currency: bank.currency,
+      receiptKey,
+      authentication,
+      paths: {
+        reserveFunds: config.reserve_funds_path,
+        transactResult: config.transact_result_path,
+      },
+    });
+    const interrupted = store.beginServing(systemClock.now());
+    const listener = listen(app, { host, port: options.port ?? config.port, tls });
+    const unwatch = interrupted === null ? () => {} : engine.watchInterrupted(interrupted);
+
+    return {
+      url: listener.url,
+      bank,
+      config,
+      warnings: warningsFor(config, options, store.limits().length === 0, bank),
+      async close() {
+        await listener.close();
+        unwatch();
+        await engine.drained();
+        store.endServing();
+        opened.close();
+        unlock();
+      },
+    };
+  } catch (error) {
+    for (const step of undo) step();
+    throw error instanceof Error && "code" in error && error.code === "EADDRINUSE"
+      ? new CannotOpen("the port is in use: stop what listens there, or name another --port")
+      : error;
+  }
+}
+
+function warningsFor(
+  config: Config,
+  options: ServeOptions,
+  noLimits: boolean,
+  bank: Bank,
+): string[] {
+  const warnings: string[] = [];
+  if (bank.demo) warnings.push("this is a demo bank: its money is not real");
+  if (noLimits) warnings.push("no limits are set: any amount may be reserved (limits set)");
+  if (authenticationSummary(config).length === 0) {
+    warnings.push("requests are not authenticated: whoever reaches the port can reserve");
+  }
+  if (options.allowUnauthenticated || config.allow_unauthenticated) {
+    warnings.push("allow-unauthenticated is in force: nothing checks who calls");
+  }
+  if (options.withoutPins) warnings.push("serving without PINs: accounts with a PIN get 2020");
+  if (bank.salesPaused !== null) warnings.push("sales are paused: reserves answer 2090");
+  return warnings;
+}

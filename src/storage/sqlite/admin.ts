@@ -1,0 +1,429 @@
+// What an admin changes, each act one journalled commit. Called inside a write (store.ts).
+import type { Database } from "bun:sqlite";
+import { type AccountStatus, available, type InternalAccount } from "../../domain/account.ts";
+import { customer, internal, transferEntries } from "../../domain/entries.ts";
+import { canonicalBuyerId } from "../../domain/identifiers.ts";
+import type { LimitFigures } from "../../domain/limits.ts";
+import { formatAmount, type Minor, minor } from "../../domain/money.ts";
+import { decideSettle, type SettleAction } from "../../domain/settle.ts";
+import type {
+  Bank,
+  By,
+  Holiday,
+  LimitRow,
+  LimitTarget,
+  NewAccount,
+  RowRefusal,
+  StoreOptions,
+} from "../store.ts";
+import type { Journal, JournalRecord } from "./journal.ts";
+import { pinHash } from "./pins.ts";
+import type { Purchases } from "./purchases.ts";
+import { notFound, refuse } from "./refused.ts";
+
+type AccountRow = {
+  id: number;
+  number: string;
+  internal: InternalAccount | null;
+  status: AccountStatus;
+  ledgerBalance: Minor;
+  held: Minor;
+  overdraft: Minor;
+  hasPin: number;
+};
+
+const FIGURES = {
+  min: "min",
+  max: "max",
+  dayAmount: "day_amount",
+  dayCount: "day_count",
+  monthAmount: "month_amount",
+  monthCount: "month_count",
+} as const satisfies Record<keyof LimitFigures, string>;
+
+export const LIMIT_COLUMNS = `scope, scope_key AS scopeKey, min, max, day_amount AS dayAmount,
+  day_count AS dayCount, month_amount AS monthAmount, month_count AS monthCount`;
+
+type Parts = { bank: Bank; journal: Journal; purchases: Purchases; options: StoreOptions };
+
+export function adminOn(db: Database, { bank, journal, purchases, options }: Parts) {
+  const selectAccount = db.query(
+    `SELECT id, number, internal, status, ledger_balance AS ledgerBalance, held, overdraft,
+       pin_hash IS NOT NULL AS hasPin FROM accounts WHERE number = ?`,
+  );
+  const insertAccount = db.query(
+    `INSERT INTO accounts (number, name, status, overdraft, created_at) VALUES (?, ?, ?, ?, ?)`,
+  );
+  const selectMapping = db.query(
+    `SELECT a.number FROM buyers b JOIN accounts a ON a.id = b.account_id WHERE b.buyer_id = ?`,
+  );
+  const upsertBuyer = db.query(
+    `INSERT INTO buyers (buyer_id, account_id) VALUES (?, ?)
+     ON CONFLICT (buyer_id) DO UPDATE SET account_id = excluded.account_id`,
+  );
+  const selectLimit = db.query(
+    `SELECT ${LIMIT_COLUMNS} FROM limits WHERE scope = ? AND scope_key = ?`,
+  );
+  const corrected = db.query(
+    "SELECT 1 FROM journal WHERE reservation_id = ? AND kind = 'correction'",
+  );
+
+  const money = (amount: Minor) => `${formatAmount(amount, bank.minorDigits)} ${bank.currency}`;
+  const canonical = (buyer: string) => canonicalBuyerId(buyer, bank.country);
+
+  function found(number: string): AccountRow {
+    const row = selectAccount.get(number) as AccountRow | null;
+    return row ?? notFound(`there is no account ${number}`);
+  }
+
+  /** A customer's account; the bank's own have no status, PIN, overdraft or buyers. */
+  function customerAccount(number: string): AccountRow {
+    const row = found(number);
+    if (row.internal !== null) refuse(`${number} is one of the bank's own accounts`);
+    return row;
+  }
+
+  function act(by: By, name: string, subject: string | null, detail: string | null = null): number {
+    return journal.record({ at: options.now(), kind: "act", act: name, subject, detail, by });
+  }
+
+  function addOne(by: By, name: string, account: NewAccount): void {
+    const at = options.now();
+    const { lastInsertRowid } = insertAccount.run(
+      account.number,
+      account.name,
+      account.status,
+      account.overdraft,
+      at,
+    );
+    const id = Number(lastInsertRowid);
+    const buyers = account.buyers.map(canonical);
+    for (const buyerId of buyers) upsertBuyer.run(buyerId, id);
+    const record: JournalRecord = {
+      at,
+      kind: account.balance === 0 ? "act" : "opening",
+      act: name,
+      subject: account.number,
+      detail: JSON.stringify({
+        name: account.name,
+        status: account.status,
+        overdraftMinor: account.overdraft,
+        buyers,
+      }),
+      by,
+    };
+    if (account.balance === 0) journal.record(record);
+    else journal.post(record, transferEntries(internal("funding"), customer(id), account.balance));
+  }
+
+  /** Why one new account cannot be made beside what exists, or null. */
+  function refusalOf(account: NewAccount): string | null {
+    if (selectAccount.get(account.number) !== null) return `account ${account.number} exists`;
+    for (const buyer of account.buyers) {
+      const mapped = selectMapping.get(canonical(buyer)) as { number: string } | null;
+      if (mapped !== null) return `buyer ${buyer} is mapped to account ${mapped.number}`;
+    }
+    return null;
+  }
+
+  function entryAccount(row: AccountRow) {
+    return row.internal === null ? customer(row.id) : internal(row.internal);
+  }
+
+  function settleFindings(by: By, requestId: string, journalId: number): void {
+    db.query(
+      `UPDATE findings SET closed_at = ?, closed_by = ?
+       WHERE request_id = ? AND closed_at IS NULL
+         AND kind IN ('contradiction', 'supplier-unknown', 'interrupted')`,
+    ).run(options.now(), journalId, requestId);
+    if (by.reason === null) refuse("a reason is needed");
+  }
+
+  return {
+    addAccounts(by: By, name: string, accounts: readonly NewAccount[]): RowRefusal[] {
+      const refusals: RowRefusal[] = [];
+      for (const [index, account] of accounts.entries()) {
+        // Earlier rows are written already, so a number or buyer given twice is found here too.
+        const message = refusalOf(account);
+        if (message === null) addOne(by, name, account);
+        else refusals.push({ index, message });
+      }
+      return refusals;
+    },
+
+    mapBuyer(by: By, buyer: string, number: string): { buyerId: string } {
+      const row = customerAccount(number);
+      const buyerId = canonical(buyer);
+      const before = selectMapping.get(buyerId) as { number: string } | null;
+      upsertBuyer.run(buyerId, row.id);
+      act(by, "accounts map", number, JSON.stringify({ buyerId, before: before?.number ?? null }));
+      return { buyerId };
+    },
+
+    unmapBuyer(by: By, buyer: string): { buyerId: string; account: string } {
+      const buyerId = canonical(buyer);
+      const mapped = selectMapping.get(buyerId) as { number: string } | null;
+      if (mapped === null) notFound(`buyer ${buyer} is not mapped`);
+      db.query("DELETE FROM buyers WHERE buyer_id = ?").run(buyerId);
+      act(by, "accounts unmap", mapped.number, JSON.stringify({ buyerId }));
+      return { buyerId, account: mapped.number };
+    },
+
+    blockBuyer(by: By, buyer: string): { buyerId: string } {
+      const buyerId = canonical(buyer);
+      db.query("INSERT OR IGNORE INTO blocked_buyers (buyer_id, blocked_at) VALUES (?, ?)").run(
+        buyerId,
+        options.now(),
+      );
+      act(by, "accounts block-buyer", buyerId);
+      return { buyerId };
+    },
+
+    unblockBuyer(by: By, buyer: string): { buyerId: string } {
+      const buyerId = canonical(buyer);
+      const { changes } = db.query("DELETE FROM blocked_buyers WHERE buyer_id = ?").run(buyerId);
+      if (changes === 0) notFound(`buyer ${buyer} is not blocked`);
+      act(by, "accounts unblock-buyer", buyerId);
+      return { buyerId };
+    },
+
+    setStatus(by: By, number: string, status: AccountStatus): void {
+      const row = customerAccount(number);
+      db.query("UPDATE accounts SET status = ? WHERE id = ?").run(status, row.id);
+      act(by, "accounts status", number, JSON.stringify({ before: row.status, after: status }));
+    },
+
+    setOverdraft(by: By, number: string, overdraft: Minor): void {
+      const row = customerAccount(number);
+      const left = available({ ...row, overdraft });
+      if (left < 0) {
+        refuse(
+          `with an overdraft of ${money(overdraft)} the account would be short ${money(left)}`,
+        );
+      }
+      db.query("UPDATE accounts SET overdraft = ? WHERE id = ?").run(overdraft, row.id);
+      const detail = { beforeMinor: row.overdraft, afterMinor: overdraft };
+      act(by, "accounts overdraft", number, JSON.stringify(detail));
+    },
+
+    setPin(by: By, number: string, pin: string): void {
+      const row = customerAccount(number);
+      if (options.pinKey === null) refuse("the PIN key is missing: no PIN can be set");
+      db.query(
+        "UPDATE accounts SET pin_hash = ?, pin_failures = 0, pin_locked = 0 WHERE id = ?",
+      ).run(pinHash(options.pinKey, number, pin), row.id);
+      act(by, "accounts set-pin", number);
+    },
+
+    unlockPin(by: By, number: string): void {
+      const row = customerAccount(number);
+      if (row.hasPin === 0) refuse(`account ${number} has no PIN`);
+      db.query("UPDATE accounts SET pin_failures = 0, pin_locked = 0 WHERE id = ?").run(row.id);
+      act(by, "accounts unlock-pin", number);
+    },
+
+    removePin(by: By, number: string): void {
+      const row = customerAccount(number);
+      if (row.hasPin === 0) refuse(`account ${number} has no PIN`);
+      db.query(
+        "UPDATE accounts SET pin_hash = NULL, pin_failures = 0, pin_locked = 0 WHERE id = ?",
+      ).run(row.id);
+      act(by, "accounts remove-pin", number);
+    },
+
+    credit(by: By, number: string, amount: Minor): void {
+      const row = found(number);
+      if (row.internal === "funding") refuse(`${number} is the other side of every credit`);
+      journal.post(
+        { at: options.now(), kind: "credit", act: "accounts credit", subject: number, by },
+        transferEntries(internal("funding"), entryAccount(row), amount),
+      );
+    },
+
+    debit(by: By, number: string, amount: Minor): void {
+      const row = found(number);
+      if (row.internal === "funding") refuse(`${number} is the other side of every debit`);
+      const left = available(row);
+      if (row.internal === null && amount > left) {
+        refuse(`account ${number} has ${money(left)} available, less than ${money(amount)}`);
+      }
+      journal.post(
+        { at: options.now(), kind: "withdrawal", act: "accounts debit", subject: number, by },
+        transferEntries(entryAccount(row), internal("funding"), amount),
+      );
+    },
+
+    setLimits(by: By, target: LimitTarget, figures: Partial<LimitFigures>): LimitRow {
+      if (target.scope === "account") customerAccount(target.scopeKey);
+      const before = selectLimit.get(target.scope, target.scopeKey) as LimitRow | null;
+      const after = { ...before, ...figures };
+      if (after.min != null && after.max != null && after.min > after.max) {
+        refuse(`the minimum ${money(after.min)} would be over the maximum ${money(after.max)}`);
+      }
+      db.query("INSERT OR IGNORE INTO limits (scope, scope_key) VALUES (?, ?)").run(
+        target.scope,
+        target.scopeKey,
+      );
+      for (const [figure, value] of Object.entries(figures)) {
+        const column = FIGURES[figure as keyof LimitFigures];
+        db.query(`UPDATE limits SET ${column} = ? WHERE scope = ? AND scope_key = ?`).run(
+          value,
+          target.scope,
+          target.scopeKey,
+        );
+      }
+      // A scope whose figures are all taken away is no limit at all.
+      db.query(
+        `DELETE FROM limits WHERE coalesce(min, max, day_amount, day_count, month_amount,
+           month_count) IS NULL`,
+      ).run();
+      const subject = `${target.scope} ${target.scopeKey}`;
+      act(by, "limits set", subject, JSON.stringify({ before, after: figures }));
+      const none = { min: null, max: null, dayAmount: null, dayCount: null } as const;
+      return (
+        (selectLimit.get(target.scope, target.scopeKey) as LimitRow | null) ?? {
+          ...target,
+          ...none,
+          monthAmount: null,
+          monthCount: null,
+        }
+      );
+    },
+
+    /** Takes away the figures named, or the scope's whole limit where none is. */
+    unsetLimits(by: By, target: LimitTarget, figures: readonly (keyof LimitFigures)[]): null {
+      const named = figures.length > 0 ? figures : (Object.keys(FIGURES) as (keyof LimitFigures)[]);
+      const before = selectLimit.get(target.scope, target.scopeKey) as LimitRow | null;
+      if (before === null) notFound(`there is no limit for ${target.scope} ${target.scopeKey}`);
+      this.setLimits(by, target, Object.fromEntries(named.map((figure) => [figure, null])));
+      return null;
+    },
+
+    settle(by: By, ref: string, action: SettleAction, bankBears: boolean): string {
+      const reservation =
+        purchases.find(ref) ?? notFound(`no reservation has the reference ${ref}`);
+      const { id, reference, requestId, accountId } = reservation;
+      const decision = decideSettle(
+        { ...reservation, corrected: corrected.get(id) !== null },
+        action,
+        bankBears,
+      );
+      const now = options.now();
+      const command = `reservations ${action}`;
+      if (decision.kind === "refused") refuse(`reservation ${reference}: ${decision.why}`);
+      if (decision.kind === "resolve") {
+        purchases.end(reservation, action, { now, cause: "operator", by });
+        for (const finding of decision.findings) {
+          journal.finding(finding, { requestId, reference, at: now });
+        }
+        const journalId =
+          action === "release"
+            ? act(by, command, reference)
+            : (db.query("SELECT max(id) AS id FROM journal").get() as { id: number }).id;
+        settleFindings(by, requestId, journalId);
+        return reference;
+      }
+      const payer = decision.entries.find(
+        ({ account, amount }) => account.kind === "customer" && amount < 0,
+      );
+      const account = db
+        .query(
+          `SELECT number, ledger_balance AS ledgerBalance, held, overdraft FROM accounts
+           WHERE id = ?`,
+        )
+        .get(accountId) as AccountRow;
+      if (payer !== undefined && -payer.amount > available(account)) {
+        refuse(
+          `account ${account.number} has ${money(available(account))} available, less than ` +
+            `${money(minor(-payer.amount))}: credit it first, or let the bank bear it (--bank-bears)`,
+        );
+      }
+      const journalId = journal.post(
+        {
+          at: now,
+          kind: "correction",
+          act: command,
+          subject: reference,
+          detail: bankBears ? "the bank bears it" : null,
+          reservationId: id,
+          by,
+        },
+        decision.entries,
+      );
+      settleFindings(by, requestId, journalId);
+      return reference;
+    },
+
+    closeFinding(by: By, id: number): void {
+      const row = db.query("SELECT closed_at AS closedAt FROM findings WHERE id = ?").get(id) as {
+        closedAt: number | null;
+      } | null;
+      if (row === null) notFound(`there is no finding ${id}`);
+      if (row.closedAt !== null) refuse(`finding ${id} is closed already`);
+      const journalId = act(by, "findings close", String(id));
+      db.query("UPDATE findings SET closed_at = ?, closed_by = ? WHERE id = ?").run(
+        options.now(),
+        journalId,
+        id,
+      );
+    },
+
+    paySettlement(by: By, amount: Minor): { owed: Minor } {
+      const row = found("@clickatell");
+      if (amount > row.ledgerBalance) {
+        refuse(`${money(row.ledgerBalance)} is owed to Clickatell, less than ${money(amount)}`);
+      }
+      journal.post(
+        { at: options.now(), kind: "settlement", act: "settlement pay", subject: row.number, by },
+        transferEntries(internal("clickatell"), internal("funding"), amount),
+      );
+      return { owed: minor(row.ledgerBalance - amount) };
+    },
+
+    addHolidays(by: By, holidays: readonly Holiday[]): { added: number } {
+      const insert = db.query("INSERT OR IGNORE INTO holidays (day, name) VALUES (?, ?)");
+      const added = holidays.filter(({ day, name }) => insert.run(day, name).changes > 0);
+      if (added.length > 0) act(by, "holidays add", null, JSON.stringify(added));
+      return { added: added.length };
+    },
+
+    removeHoliday(by: By, day: string): Holiday {
+      const row = db.query("DELETE FROM holidays WHERE day = ? RETURNING day, name").get(day);
+      if (row === null) notFound(`${day} is no holiday`);
+      act(by, "holidays remove", day, JSON.stringify(row));
+      return row as Holiday;
+    },
+
+    pauseSales(by: By): null {
+      db.query("UPDATE bank SET sales_paused_at = ?, sales_paused_reason = ?").run(
+        options.now(),
+        by.reason ?? "",
+      );
+      act(by, "sales pause", null);
+      return null;
+    },
+
+    resumeSales(by: By): null {
+      db.query("UPDATE bank SET sales_paused_at = NULL, sales_paused_reason = NULL").run();
+      act(by, "sales resume", null);
+      return null;
+    },
+
+    recordAct(by: By, name: string, detail: string): null {
+      act(by, name, null, detail);
+      return null;
+    },
+
+    markSent(by: By, sent: { reservations: readonly number[]; findings: readonly number[] }): null {
+      const at = options.now();
+      for (const [table, ids] of Object.entries(sent)) {
+        const mark = db.query(
+          `UPDATE ${table} SET first_sent_at = ? WHERE id = ? AND first_sent_at IS NULL`,
+        );
+        for (const id of ids) mark.run(at, id);
+      }
+      act(by, "reports exceptions --mark-sent", null, JSON.stringify(sent));
+      return null;
+    },
+  };
+}

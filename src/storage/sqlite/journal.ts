@@ -1,0 +1,103 @@
+// Writes postings, admin acts and findings. Nothing here decides; nothing is ever changed.
+import type { Database } from "bun:sqlite";
+import type { InternalAccount } from "../../domain/account.ts";
+import { type Entry, type EntryAccount, sumOf } from "../../domain/entries.ts";
+import type { FindingDraft } from "../../domain/finding.ts";
+import { LARGEST_BALANCE } from "../../domain/money.ts";
+import type { By, JournalView } from "../store.ts";
+import { refuse } from "./refused.ts";
+
+export type JournalRecord = {
+  readonly at: number;
+  readonly kind: JournalView["kind"];
+  readonly act: string;
+  readonly subject?: string | null;
+  readonly detail?: string | null;
+  readonly reservationId?: number | null;
+  readonly by: By | null;
+};
+
+export type Journal = ReturnType<typeof journalOn>;
+
+/** The journal's writer on one connection; call its functions inside a write. */
+export function journalOn(db: Database) {
+  const nextId = db.query("SELECT coalesce(max(id), 0) + 1 AS id FROM journal");
+  const insertEntry = db.query(
+    "INSERT INTO entries (journal_id, account_id, amount) VALUES (?, ?, ?)",
+  );
+  const insertRecord = db.query(
+    `INSERT INTO journal (id, at, kind, act, subject, detail, reservation_id, actor, reason)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  const addToBalance = db.query(
+    "UPDATE accounts SET ledger_balance = ledger_balance + ? WHERE id = ? RETURNING ledger_balance",
+  );
+  const internalIds = new Map(
+    (
+      db.query("SELECT internal, id FROM accounts WHERE internal IS NOT NULL").all() as {
+        internal: InternalAccount;
+        id: number;
+      }[]
+    ).map(({ internal, id }) => [internal, id]),
+  );
+  const insertFinding = db.query(
+    `INSERT INTO findings (kind, key, request_id, reference, detail, opened_at, last_seen_at)
+     VALUES ($kind, $key, $requestId, $reference, $detail, $at, $at)
+     ON CONFLICT (kind, key) DO UPDATE
+       SET occurrences = occurrences + 1, last_seen_at = excluded.last_seen_at`,
+  );
+
+  function accountId(account: EntryAccount): number {
+    if (account.kind === "customer") return account.id;
+    const id = internalIds.get(account.name);
+    if (id === undefined) throw new Error(`the bank has no ${account.name} account`);
+    return id;
+  }
+
+  /** Writes one record; gives its id. */
+  function record(entry: JournalRecord): number {
+    const { id } = nextId.get() as { id: number };
+    const actor = entry.by === null ? null : JSON.stringify({ ...entry.by, reason: undefined });
+    insertRecord.run(
+      id,
+      entry.at,
+      entry.kind,
+      entry.act,
+      entry.subject ?? null,
+      entry.detail ?? null,
+      entry.reservationId ?? null,
+      actor,
+      entry.by?.reason ?? null,
+    );
+    return id;
+  }
+
+  return {
+    record,
+
+    /** Writes one posting and changes the balances by it; gives the journal id. */
+    post(entry: JournalRecord, entries: readonly Entry[]): number {
+      if (sumOf(entries) !== 0) throw new Error("the entries of a posting must sum to zero");
+      const { id } = nextId.get() as { id: number };
+      for (const { account, amount } of entries) {
+        const account_id = accountId(account);
+        insertEntry.run(id, account_id, amount);
+        const { ledger_balance } = addToBalance.get(amount, account_id) as {
+          ledger_balance: number;
+        };
+        // Only an admin's figures are refused for size: a result must never fail over its sums.
+        if (entry.by !== null && Math.abs(ledger_balance) > LARGEST_BALANCE) {
+          refuse("the balance would have more than fifteen digits");
+        }
+      }
+      return record(entry);
+    },
+
+    finding(
+      draft: FindingDraft,
+      about: { requestId: string | null; reference: string | null; at: number },
+    ): void {
+      insertFinding.run({ ...draft, ...about });
+    },
+  };
+}

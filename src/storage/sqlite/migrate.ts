@@ -1,0 +1,30 @@
+// The one list of migrations. Add to its end; never change one that was released.
+import type { Database } from "bun:sqlite";
+import bank from "./migrations/0001_bank.sql" with { type: "text" };
+
+export const MIGRATIONS: readonly string[] = [bank];
+
+/** The database is newer than this program: going back is refused. */
+export class NewerDatabase extends Error {}
+
+/**
+ * Brings a database to the newest version, in one commit: all of it or nothing.
+ * Takes a writable connection; throws NewerDatabase where a later program wrote the file.
+ */
+export function migrate(db: Database): void {
+  const versionOf = () =>
+    (db.query("PRAGMA user_version").get() as { user_version: number }).user_version;
+  if (versionOf() === MIGRATIONS.length) return;
+  db.transaction(() => {
+    // Read again under the write lock: another process may have migrated meanwhile.
+    const version = versionOf();
+    if (version > MIGRATIONS.length) {
+      throw new NewerDatabase(
+        `the database has version ${version}, this program knows ${MIGRATIONS.length}: ` +
+          "use the newer program that wrote it",
+      );
+    }
+    for (const sql of MIGRATIONS.slice(version)) db.run(sql);
+    db.run(`PRAGMA user_version = ${MIGRATIONS.length}`);
+  }).immediate();
+}

@@ -1,0 +1,227 @@
+-- The bank, its accounts and buyers, reservations, the journal and the receipts.
+-- Amounts are minor units; times are epoch milliseconds; days and months are local ISO text.
+
+CREATE TABLE bank (
+  id INTEGER PRIMARY KEY CONSTRAINT one_bank CHECK (id = 1),
+  code TEXT NOT NULL,
+  currency TEXT NOT NULL CHECK (length(currency) = 3),
+  minor_digits INTEGER NOT NULL CHECK (minor_digits BETWEEN 0 AND 4),
+  time_zone TEXT NOT NULL,
+  country TEXT NOT NULL CHECK (length(country) = 2),
+  demo INTEGER NOT NULL CHECK (demo IN (0, 1)),
+  created_at INTEGER NOT NULL,
+  -- Tells whether the PIN key in keys/ is the one the stored PINs were hashed with.
+  pin_key_check TEXT,
+  sales_paused_at INTEGER,
+  sales_paused_reason TEXT,
+  -- The server that writes here: open_since bounds the requests whose answers may not have left.
+  serving INTEGER NOT NULL DEFAULT 0 CHECK (serving IN (0, 1)),
+  open_since INTEGER,
+  -- Set from an unclean end until what it left open was looked at.
+  interrupted_since INTEGER,
+  CHECK ((sales_paused_at IS NULL) = (sales_paused_reason IS NULL))
+) STRICT;
+
+CREATE TRIGGER bank_demo_for_ever BEFORE UPDATE OF demo ON bank WHEN OLD.demo <> NEW.demo
+BEGIN SELECT RAISE(ABORT, 'a demo bank stays a demo, and no other becomes one'); END;
+
+CREATE TABLE accounts (
+  id INTEGER PRIMARY KEY,
+  number TEXT NOT NULL CONSTRAINT accounts_number UNIQUE,
+  name TEXT NOT NULL,
+  internal TEXT CONSTRAINT accounts_internal UNIQUE,
+  status TEXT NOT NULL CHECK (status IN ('active', 'inactive', 'blacklisted')),
+  ledger_balance INTEGER NOT NULL DEFAULT 0
+    CHECK (ledger_balance BETWEEN -9007199254740991 AND 9007199254740991),
+  held INTEGER NOT NULL DEFAULT 0 CHECK (held BETWEEN 0 AND 9007199254740991),
+  overdraft INTEGER NOT NULL DEFAULT 0 CHECK (overdraft BETWEEN 0 AND 999999999999),
+  pin_hash BLOB,
+  pin_failures INTEGER NOT NULL DEFAULT 0 CHECK (pin_failures >= 0),
+  pin_locked INTEGER NOT NULL DEFAULT 0 CHECK (pin_locked IN (0, 1)),
+  created_at INTEGER NOT NULL,
+  -- No reserve and no debit may take more than there is.
+  CONSTRAINT available_not_negative
+    CHECK (internal IS NOT NULL OR ledger_balance - held + overdraft >= 0),
+  CONSTRAINT internal_number CHECK ((internal IS NOT NULL) = (number LIKE '@%')),
+  CONSTRAINT internal_holds_nothing CHECK (internal IS NULL OR held = 0)
+) STRICT;
+
+CREATE TABLE buyers (
+  buyer_id TEXT NOT NULL CONSTRAINT buyers_buyer_id PRIMARY KEY,
+  account_id INTEGER NOT NULL REFERENCES accounts (id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX buyers_account ON buyers (account_id);
+
+CREATE TABLE blocked_buyers (
+  buyer_id TEXT NOT NULL PRIMARY KEY,
+  blocked_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- One row for each raasTxnRef that was ever decided: what it asked and what it was answered.
+CREATE TABLE requests (
+  id INTEGER PRIMARY KEY,
+  request_id TEXT NOT NULL CONSTRAINT requests_request_id UNIQUE,
+  received_at INTEGER NOT NULL,
+  response_code TEXT NOT NULL CHECK (response_code GLOB '[0-9][0-9][0-9][0-9]'),
+  buyer_id TEXT NOT NULL,
+  reserve_amount INTEGER NOT NULL CHECK (reserve_amount BETWEEN 1 AND 999999999999),
+  purchase_amount INTEGER CHECK (purchase_amount >= 0),
+  fee_amount INTEGER NOT NULL CHECK (fee_amount >= 0),
+  client_share_amount INTEGER NOT NULL CHECK (client_share_amount >= 0),
+  settlement_amount INTEGER CHECK (settlement_amount >= 0),
+  product_id INTEGER,
+  target_id TEXT,
+  currency TEXT,
+  client_ref TEXT,
+  channel_id INTEGER
+) STRICT;
+
+CREATE TABLE reservations (
+  id INTEGER PRIMARY KEY REFERENCES requests (id),
+  reference TEXT NOT NULL CONSTRAINT reservations_reference UNIQUE CHECK (length(reference) <= 64),
+  account_id INTEGER NOT NULL REFERENCES accounts (id),
+  state TEXT NOT NULL CHECK (state IN ('reserved', 'debited', 'released')),
+  reserved_at INTEGER NOT NULL,
+  -- The local day whose limits counted it, so that a release gives back to that day and month.
+  local_day TEXT NOT NULL,
+  resolved_at INTEGER,
+  resolved_by TEXT CHECK (resolved_by IN ('result', 'operator', 'time-out')),
+  result_code TEXT,
+  first_sent_at INTEGER,
+  CHECK ((state = 'reserved') = (resolved_at IS NULL)),
+  CHECK ((resolved_at IS NULL) = (resolved_by IS NULL))
+) STRICT;
+CREATE INDEX reservations_open ON reservations (reserved_at) WHERE state = 'reserved';
+CREATE INDEX reservations_debited ON reservations (resolved_at) WHERE state = 'debited';
+
+CREATE TRIGGER reservations_end_once BEFORE UPDATE ON reservations
+WHEN OLD.state <> 'reserved' AND NEW.state <> OLD.state
+  OR OLD.reference <> NEW.reference OR OLD.account_id <> NEW.account_id
+BEGIN SELECT RAISE(ABORT, 'a reservation ends once and keeps its account'); END;
+CREATE TRIGGER reservations_stay BEFORE DELETE ON reservations
+BEGIN SELECT RAISE(ABORT, 'no reservation is ever deleted'); END;
+
+-- A failed result that overtook its reserve: the reserve, when it comes, holds nothing.
+CREATE TABLE tombstones (
+  request_id TEXT NOT NULL PRIMARY KEY,
+  at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Postings and admin acts, in one unbroken sequence. An act that moves money is one row.
+CREATE TABLE journal (
+  id INTEGER PRIMARY KEY,
+  at INTEGER NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN
+    ('opening', 'debit', 'correction', 'credit', 'withdrawal', 'settlement', 'act')),
+  act TEXT NOT NULL,
+  subject TEXT,
+  detail TEXT,
+  reservation_id INTEGER REFERENCES reservations (id),
+  actor TEXT CHECK (actor IS NULL OR json_valid(actor)),
+  reason TEXT
+) STRICT;
+CREATE UNIQUE INDEX journal_one_debit ON journal (reservation_id) WHERE kind = 'debit';
+CREATE UNIQUE INDEX journal_one_correction ON journal (reservation_id) WHERE kind = 'correction';
+
+-- The entries of a posting are written just before its journal row, which seals them.
+CREATE TABLE entries (
+  journal_id INTEGER NOT NULL REFERENCES journal (id) DEFERRABLE INITIALLY DEFERRED,
+  account_id INTEGER NOT NULL REFERENCES accounts (id),
+  amount INTEGER NOT NULL CHECK (amount <> 0),
+  PRIMARY KEY (journal_id, account_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER journal_sums_to_zero BEFORE INSERT ON journal
+WHEN (SELECT coalesce(sum(amount), 0) FROM entries WHERE journal_id = NEW.id) <> 0
+BEGIN SELECT RAISE(ABORT, 'the entries of a posting must sum to zero'); END;
+CREATE TRIGGER entries_sealed BEFORE INSERT ON entries
+WHEN EXISTS (SELECT 1 FROM journal WHERE id = NEW.journal_id)
+BEGIN SELECT RAISE(ABORT, 'a posting takes no more entries once it is written'); END;
+CREATE TRIGGER journal_no_update BEFORE UPDATE ON journal
+BEGIN SELECT RAISE(ABORT, 'the journal is never changed'); END;
+CREATE TRIGGER journal_no_delete BEFORE DELETE ON journal
+BEGIN SELECT RAISE(ABORT, 'the journal is never changed'); END;
+CREATE TRIGGER entries_no_update BEFORE UPDATE ON entries
+BEGIN SELECT RAISE(ABORT, 'the journal is never changed'); END;
+CREATE TRIGGER entries_no_delete BEFORE DELETE ON entries
+BEGIN SELECT RAISE(ABORT, 'the journal is never changed'); END;
+
+CREATE TABLE findings (
+  id INTEGER PRIMARY KEY,
+  kind TEXT NOT NULL,
+  key TEXT NOT NULL,
+  request_id TEXT,
+  reference TEXT,
+  detail TEXT NOT NULL,
+  opened_at INTEGER NOT NULL,
+  last_seen_at INTEGER NOT NULL,
+  occurrences INTEGER NOT NULL DEFAULT 1 CHECK (occurrences >= 1),
+  first_sent_at INTEGER,
+  closed_at INTEGER,
+  closed_by INTEGER REFERENCES journal (id),
+  CONSTRAINT findings_kind_key UNIQUE (kind, key),
+  CHECK ((closed_at IS NULL) = (closed_by IS NULL))
+) STRICT;
+CREATE INDEX findings_unmatched ON findings (request_id) WHERE kind = 'unmatched-success';
+CREATE INDEX findings_open ON findings (id) WHERE closed_at IS NULL;
+
+CREATE TABLE limits (
+  scope TEXT NOT NULL CHECK (scope IN ('global', 'channel', 'product', 'account')),
+  scope_key TEXT NOT NULL,
+  min INTEGER CHECK (min >= 0),
+  max INTEGER CHECK (max >= 0),
+  day_amount INTEGER CHECK (day_amount >= 0),
+  day_count INTEGER CHECK (day_count >= 0),
+  month_amount INTEGER CHECK (month_amount >= 0),
+  month_count INTEGER CHECK (month_count >= 0),
+  PRIMARY KEY (scope, scope_key),
+  CHECK ((scope = 'global') = (scope_key = '*')),
+  CHECK (min IS NULL OR max IS NULL OR min <= max)
+) STRICT, WITHOUT ROWID;
+
+-- What an account reserved (and was not given back) in a local day ("2026-03-02") and month.
+CREATE TABLE usage (
+  account_id INTEGER NOT NULL REFERENCES accounts (id),
+  period TEXT NOT NULL,
+  scope TEXT NOT NULL CHECK (scope IN ('all', 'channel', 'product')),
+  scope_key TEXT NOT NULL,
+  amount INTEGER NOT NULL CHECK (amount >= 0),
+  count INTEGER NOT NULL CHECK (count >= 0),
+  PRIMARY KEY (account_id, period, scope, scope_key)
+) STRICT, WITHOUT ROWID;
+
+-- One row for each request received on the two paths and not turned away at the door.
+CREATE TABLE receipts (
+  id INTEGER PRIMARY KEY,
+  received_at INTEGER NOT NULL,
+  duration_us INTEGER NOT NULL,
+  peer TEXT NOT NULL,
+  path TEXT NOT NULL,
+  body TEXT,
+  body_length INTEGER NOT NULL,
+  body_digest TEXT,
+  signature TEXT NOT NULL,
+  status INTEGER NOT NULL,
+  response_code TEXT,
+  message TEXT,
+  request_id TEXT,
+  reference TEXT,
+  notes TEXT
+) STRICT;
+
+-- Requests turned away at the door, at most so many a minute and in all; the rest only counted.
+CREATE TABLE refusals (
+  id INTEGER PRIMARY KEY,
+  received_at INTEGER NOT NULL,
+  peer TEXT NOT NULL,
+  method TEXT NOT NULL,
+  path TEXT NOT NULL,
+  status INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  suppressed INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE holidays (
+  day TEXT NOT NULL PRIMARY KEY CHECK (day GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'),
+  name TEXT NOT NULL
+) STRICT, WITHOUT ROWID;

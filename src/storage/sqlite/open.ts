@@ -1,0 +1,167 @@
+// Opens and creates the database file. Settings and why are here and nowhere else.
+import { Database } from "bun:sqlite";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { INTERNAL_ACCOUNTS } from "../../domain/account.ts";
+import type { BankIdentity } from "../store.ts";
+import { migrate, NewerDatabase } from "./migrate.ts";
+
+export const DATABASE_FILE = "bank.db";
+const LOCK_FILE = "serve.lock";
+
+/** "TxBk", in the header of every database of ours: a foreign file is told by its absence. */
+const APPLICATION_ID = 0x5478426b;
+
+/** SQLite before this version may lose a commit when the WAL is reset under a reader. */
+const OLDEST_SQLITE = "3.51.3";
+
+/** How long an admin's command waits for another writer's commit. */
+const BUSY_TIMEOUT_MS = 10_000;
+
+/** The data dir or its database cannot be used; the message says what to do. */
+export class CannotOpen extends Error {}
+
+function assertSqliteVersion(db: Database): void {
+  const { version } = db.query("SELECT sqlite_version() AS version").get() as { version: string };
+  if (Bun.semver.order(version, OLDEST_SQLITE) < 0) {
+    throw new CannotOpen(`SQLite ${version} is too old: ${OLDEST_SQLITE} or later is needed`);
+  }
+}
+
+/** Refuses what another program wrote, before anything is changed in it. */
+function assertOurs(db: Database, file: string): void {
+  const id = db.query("PRAGMA application_id").get() as { application_id: number };
+  if (id.application_id !== APPLICATION_ID) {
+    throw new CannotOpen(`${file} was not made by this program: name another data dir`);
+  }
+}
+
+function settings(db: Database, synchronous: "FULL" | "NORMAL"): void {
+  db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+  db.run("PRAGMA journal_mode = WAL");
+  db.run(`PRAGMA synchronous = ${synchronous}`);
+  db.run("PRAGMA foreign_keys = ON");
+  db.run("PRAGMA trusted_schema = OFF");
+  // A freed page must not keep a PIN hash or a name.
+  db.run("PRAGMA secure_delete = FAST");
+  const read = (pragma: string) =>
+    Object.values(db.query(`PRAGMA ${pragma}`).get() as Record<string, unknown>)[0];
+  const wanted = { FULL: 2, NORMAL: 1 }[synchronous];
+  if (
+    read("journal_mode") !== "wal" ||
+    read("synchronous") !== wanted ||
+    read("foreign_keys") !== 1
+  ) {
+    throw new CannotOpen("SQLite did not take the durability settings");
+  }
+}
+
+/** Gives the database file of a data dir; throws CannotOpen where there is none. */
+function databaseFile(dataDir: string): string {
+  if (!existsSync(dataDir)) {
+    throw new CannotOpen(`${dataDir} does not exist: make the bank with transact-bank init`);
+  }
+  const file = join(dataDir, DATABASE_FILE);
+  if (!existsSync(file)) {
+    throw new CannotOpen(`${dataDir} holds no bank: make it with transact-bank init`);
+  }
+  return file;
+}
+
+/**
+ * Opens the database of a data dir and migrates it.
+ * `synchronous` is FULL for a command, which flushes at each commit, and NORMAL for the server,
+ * which flushes the WAL itself before any answer. Throws CannotOpen with what to do.
+ */
+export function openDatabase(dataDir: string, synchronous: "FULL" | "NORMAL"): Database {
+  const file = databaseFile(dataDir);
+  const db = new Database(file, { strict: true, readwrite: true });
+  try {
+    assertSqliteVersion(db);
+    assertOurs(db, file);
+    settings(db, synchronous);
+    migrate(db);
+  } catch (error) {
+    db.close();
+    if (error instanceof NewerDatabase || error instanceof CannotOpen) {
+      throw new CannotOpen(error.message);
+    }
+    const message = error instanceof Error ? error.message : String(error);
+    throw new CannotOpen(`${file} cannot be opened (${message}): restore it from a backup`);
+  }
+  return db;
+}
+
+/**
+ * Makes the database of a new bank, complete in one commit.
+ * `prepare` makes what belongs to the bank outside the database; it runs only for a new bank.
+ * Throws CannotOpen if there is one; what a killed `init` left is taken over, for it is empty.
+ */
+export function createDatabase(
+  dataDir: string,
+  bank: BankIdentity & { readonly createdAt: number },
+  prepare: () => { readonly pinKeyCheck: string },
+): void {
+  const db = new Database(join(dataDir, DATABASE_FILE), {
+    strict: true,
+    create: true,
+    readwrite: true,
+  });
+  try {
+    const { tables } = db.query("SELECT count(*) AS tables FROM sqlite_schema").get() as {
+      tables: number;
+    };
+    if (tables > 0) throw new CannotOpen(`${dataDir} holds a bank already`);
+    settings(db, "FULL");
+    db.transaction(() => {
+      db.run(`PRAGMA application_id = ${APPLICATION_ID}`);
+      migrate(db);
+      insertBank(db, bank, prepare().pinKeyCheck);
+    }).immediate();
+  } finally {
+    db.close();
+  }
+}
+
+function insertBank(
+  db: Database,
+  bank: BankIdentity & { readonly createdAt: number },
+  pinKeyCheck: string,
+): void {
+  db.query(
+    `INSERT INTO bank (id, code, currency, minor_digits, time_zone, country, demo, created_at,
+       pin_key_check) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  ).run(
+    bank.code,
+    bank.currency,
+    bank.minorDigits,
+    bank.timeZone,
+    bank.country,
+    bank.demo ? 1 : 0,
+    bank.createdAt,
+    pinKeyCheck,
+  );
+  const account = db.query(
+    "INSERT INTO accounts (number, name, internal, status, created_at) VALUES (?, ?, ?, 'active', ?)",
+  );
+  for (const [internal, { number, name }] of Object.entries(INTERNAL_ACCOUNTS)) {
+    account.run(number, name, internal, bank.createdAt);
+  }
+}
+
+/**
+ * Takes the data dir for one server; gives the function that lets it go.
+ * The lock is SQLite's own on a file beside the database, so a killed server leaves none behind.
+ */
+export function lockForServing(dataDir: string): () => void {
+  databaseFile(dataDir);
+  const lock = new Database(join(dataDir, LOCK_FILE), { create: true, readwrite: true });
+  try {
+    lock.run("PRAGMA locking_mode = EXCLUSIVE");
+    lock.run("BEGIN EXCLUSIVE");
+  } catch {
+    lock.close();
+    throw new CannotOpen(`another server serves ${dataDir}: stop it first`);
+  }
+  return () => lock.close();
+}

@@ -1,0 +1,140 @@
+// Receipts: one row for each received request, written in the commit of what it led to.
+import type { Database } from "bun:sqlite";
+import type {
+  BatchTimes,
+  MalformedOperation,
+  ReceiptDraft,
+  ReceiptView,
+  RefusalOperation,
+} from "../store.ts";
+
+/** What the caller is answered, as the receipt keeps it. */
+export type Answered = {
+  readonly status: number;
+  readonly responseCode: string | null;
+  readonly message: string | null;
+  readonly requestId: string | null;
+  readonly reference: string | null;
+};
+
+/** Refusals at the door are kept up to this many, the oldest go: some 10 MB, whatever floods us. */
+const MOST_REFUSALS = 50_000;
+
+type Row = Omit<ReceiptView, "id" | "notes" | "method" | "suppressed"> & {
+  id: number;
+  method: string | null;
+  notes: string | null;
+  suppressed: number | null;
+};
+
+const COLUMNS = `id, received_at AS receivedAt, duration_us AS durationUs, peer, NULL AS method,
+  path, body, body_length AS bodyLength, body_digest AS bodyDigest, signature, status,
+  response_code AS responseCode, message, request_id AS requestId, reference, notes,
+  NULL AS suppressed`;
+const REFUSAL_COLUMNS = `id, received_at AS receivedAt, NULL AS durationUs, peer, method, path,
+  NULL AS body, NULL AS bodyLength, NULL AS bodyDigest, NULL AS signature, status,
+  NULL AS responseCode, reason AS message, NULL AS requestId, NULL AS reference, NULL AS notes,
+  suppressed`;
+
+/** Refusals have their own numbers; "d" (door) keeps them apart from receipts. */
+function viewOf(prefix: "" | "d", row: Row): ReceiptView {
+  return {
+    ...row,
+    id: `${prefix}${row.id}`,
+    method: row.method ?? "POST",
+    notes: row.notes === null ? [] : (JSON.parse(row.notes) as string[]),
+    suppressed: row.suppressed ?? 0,
+  };
+}
+
+export function receiptsOn(db: Database) {
+  const insert = db.query(
+    `INSERT INTO receipts (received_at, duration_us, peer, path, body, body_length, body_digest,
+       signature, status, response_code, message, request_id, reference, notes)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  const correct = db.query(
+    "UPDATE receipts SET response_code = ?, message = ?, reference = NULL WHERE id = ?",
+  );
+  const insertRefusal = db.query(
+    `INSERT INTO refusals (received_at, peer, method, path, status, reason, suppressed)
+     VALUES (?, ?, ?, ?, ?, ?, ?)`,
+  );
+  const dropOldest = db.query("DELETE FROM refusals WHERE id <= ?");
+  const newest = db.query(`SELECT ${COLUMNS} FROM receipts ORDER BY id DESC LIMIT ?`);
+  const newestRefusals = db.query(
+    `SELECT ${REFUSAL_COLUMNS} FROM refusals ORDER BY id DESC LIMIT ?`,
+  );
+  const one = db.query(`SELECT ${COLUMNS} FROM receipts WHERE id = ?`);
+  const oneRefusal = db.query(`SELECT ${REFUSAL_COLUMNS} FROM refusals WHERE id = ?`);
+  const about = db.query(
+    `SELECT ${COLUMNS} FROM receipts WHERE request_id = ? OR reference = ? ORDER BY id`,
+  );
+
+  function write(draft: ReceiptDraft, answered: Answered, times: BatchTimes): number {
+    const { lastInsertRowid } = insert.run(
+      draft.receivedAt,
+      Math.max(0, Math.round((times.monotonicMs - draft.startedAtMs) * 1000)),
+      draft.peer,
+      draft.path,
+      draft.body,
+      draft.bodyLength,
+      draft.bodyDigest,
+      draft.signature,
+      answered.status,
+      answered.responseCode,
+      answered.message,
+      answered.requestId,
+      answered.reference,
+      draft.notes.length === 0 ? null : JSON.stringify(draft.notes),
+    );
+    return Number(lastInsertRowid);
+  }
+
+  return {
+    write,
+
+    malformed({ receipt, message }: MalformedOperation, times: BatchTimes): void {
+      const nothing = { requestId: null, reference: null };
+      write(receipt, { status: 400, responseCode: "2090", message, ...nothing }, times);
+    },
+
+    refusal(refusal: RefusalOperation): void {
+      const { lastInsertRowid } = insertRefusal.run(
+        refusal.receivedAt,
+        refusal.peer,
+        refusal.method,
+        refusal.path,
+        refusal.status,
+        refusal.reason,
+        refusal.suppressed,
+      );
+      dropOldest.run(Number(lastInsertRowid) - MOST_REFUSALS);
+    },
+
+    /** Writes what was really answered, where a deadline overtook the commit's own outcome. */
+    correct(id: number, answer: { readonly code: string; readonly message: string }): void {
+      correct.run(answer.code, answer.message, id);
+    },
+
+    list(limit: number): ReceiptView[] {
+      const all = [
+        ...(newest.all(limit) as Row[]).map((row) => viewOf("", row)),
+        ...(newestRefusals.all(limit) as Row[]).map((row) => viewOf("d", row)),
+      ];
+      return all.sort((a, b) => b.receivedAt - a.receivedAt).slice(0, limit);
+    },
+
+    show(id: string): ReceiptView | null {
+      const match = /^(d?)(\d{1,15})$/.exec(id);
+      if (match === null) return null;
+      const prefix = match[1] === "d" ? "d" : "";
+      const row = (prefix === "d" ? oneRefusal : one).get(Number(match[2])) as Row | null;
+      return row === null ? null : viewOf(prefix, row);
+    },
+
+    about(requestId: string, reference: string | null): ReceiptView[] {
+      return (about.all(requestId, reference) as Row[]).map((row) => viewOf("", row));
+    },
+  };
+}

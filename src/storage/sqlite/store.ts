@@ -1,0 +1,323 @@
+// The SQLite engine of the port: one connection, one write path.
+//
+// Why an answer is durable: every write is a SQLite commit in WAL mode, so it is in the WAL file
+// when `write` or `applyBatch` returns. A command's connection is synchronous=FULL, so its commit
+// has flushed the WAL. The server's is NORMAL, which does not: the engine calls `flush` after the
+// commit and answers only when it is done. `flush` is one fdatasync of the WAL, which makes every
+// commit before it durable at once, and runs beside the next batch. SQLite itself flushes the WAL
+// before a checkpoint copies it, and the database before the WAL is used again, so a commit is
+// always whole in one of the two.
+import type { Database } from "bun:sqlite";
+import { closeSync, fdatasync, fdatasyncSync, openSync } from "node:fs";
+import { join } from "node:path";
+import type {
+  AccountView,
+  Bank,
+  BatchTimes,
+  FindingView,
+  Operation,
+  OperationOutcome,
+  ReservationView,
+  Result,
+  Store,
+  StoreOptions,
+} from "../store.ts";
+import { adminOn } from "./admin.ts";
+import { journalOn } from "./journal.ts";
+import { CannotOpen, DATABASE_FILE, openDatabase } from "./open.ts";
+import { pinKeyCheck } from "./pins.ts";
+import { purchasesOn } from "./purchases.ts";
+import { readsOn } from "./reads.ts";
+import { Refused } from "./refused.ts";
+import { verify } from "./verify.ts";
+
+type BankRow = {
+  code: string;
+  currency: string;
+  minorDigits: number;
+  timeZone: string;
+  country: string;
+  demo: number;
+  createdAt: number;
+  pausedAt: number | null;
+  pausedReason: string | null;
+};
+
+function readBank(db: Database): Bank {
+  const row = db
+    .query(
+      `SELECT code, currency, minor_digits AS minorDigits, time_zone AS timeZone, country, demo,
+         created_at AS createdAt, sales_paused_at AS pausedAt,
+         sales_paused_reason AS pausedReason FROM bank`,
+    )
+    .get() as BankRow | null;
+  if (row === null) throw new CannotOpen("the database holds no bank: run transact-bank init");
+  const { pausedAt, pausedReason, ...identity } = row;
+  return {
+    ...identity,
+    demo: row.demo === 1,
+    salesPaused: pausedAt === null ? null : { at: pausedAt, reason: pausedReason ?? "" },
+  };
+}
+
+/** Rolls a write back and gives its value all the same: what a dry run would have done. */
+class Undone extends Error {
+  readonly value: unknown;
+  constructor(value: unknown) {
+    super("undone");
+    this.value = value;
+  }
+}
+
+/** An error of the disk or the file, which fails the whole batch; any other fails one operation. */
+function concernsWholeBatch(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return /^SQLITE_(FULL|IOERR|CORRUPT|NOTADB|READONLY|BUSY|NOMEM|CANTOPEN)/.test(code);
+}
+
+/**
+ * Opens the store of a data dir. `serving` leaves the flush after a commit to the caller.
+ * Throws CannotOpen, whose message says what to do, where the files or the PIN key do not fit.
+ */
+export function openSqliteStore(
+  dataDir: string,
+  options: StoreOptions & { readonly serving: boolean },
+): Store {
+  const db = openDatabase(dataDir, options.serving ? "NORMAL" : "FULL");
+  try {
+    return storeOn(db, dataDir, options);
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function storeOn(
+  db: Database,
+  dataDir: string,
+  options: StoreOptions & { readonly serving: boolean },
+): Store {
+  const bank = readBank(db);
+  checkPinKey(db, options.pinKey);
+  const journal = journalOn(db);
+  const purchases = purchasesOn(db, { bank, journal, options });
+  const admin = adminOn(db, { bank, journal, purchases, options });
+  const reads = readsOn(db, bank);
+  const walFile = join(dataDir, `${DATABASE_FILE}-wal`);
+  let wal: number | null = null;
+
+  if (options.serving) {
+    // No waiting for another writer on the event loop: the engine tries again by itself.
+    db.run("PRAGMA busy_timeout = 0");
+  }
+
+  /** The WAL's descriptor; no lock of SQLite stands on this file, so it may be closed too. */
+  function walDescriptor(): number {
+    wal ??= openSync(walFile, "r+");
+    return wal;
+  }
+
+  /** Runs one admin act in one commit. A refusal rolls back and comes out as a value. */
+  function write<T>(act: () => T): Result<T> {
+    try {
+      return { ok: true, value: db.transaction(act).immediate() };
+    } catch (error) {
+      if (error instanceof Undone) return { ok: true, value: error.value as T };
+      if (error instanceof Refused) return { ok: false, refusal: error.refusal };
+      throw error;
+    }
+  }
+
+  const begin = db.query("BEGIN IMMEDIATE");
+  const commit = db.query("COMMIT");
+  const rollback = db.query("ROLLBACK");
+  const savepoint = db.query("SAVEPOINT operation");
+  const release = db.query("RELEASE operation");
+  const undo = db.query("ROLLBACK TO operation");
+  const markOpen = db.query("UPDATE bank SET open_since = ?");
+
+  function applyOne(operation: Operation, times: BatchTimes): OperationOutcome {
+    switch (operation.kind) {
+      case "reserve":
+        return purchases.reserve(operation, times);
+      case "result":
+        return purchases.result(operation, times);
+      case "expire":
+        return purchases.expire(operation, times);
+      case "interrupted":
+        return purchases.interrupted(operation, times);
+      case "malformed":
+        purchases.receipts.malformed(operation, times);
+        return { kind: "done" };
+      case "refusal":
+        purchases.receipts.refusal(operation);
+        return { kind: "done" };
+    }
+  }
+
+  /** One operation in a savepoint of its own: its failure leaves its neighbours alone. */
+  function applyAlone(operation: Operation, times: BatchTimes): OperationOutcome {
+    savepoint.run();
+    try {
+      const outcome = applyOne(operation, times);
+      release.run();
+      return outcome;
+    } catch (error) {
+      if (concernsWholeBatch(error)) throw error;
+      undo.run();
+      release.run();
+      // A reserve that broke is declined, and stays declined when it is repeated.
+      if (operation.kind === "reserve" && operation.told === null) {
+        return applyAlone({ ...operation, told: "unknownError" }, times);
+      }
+      return { kind: "failed", error };
+    }
+  }
+
+  /** Only what is on the disk is shown: another process may have committed and not flushed yet. */
+  function durable<A extends unknown[], R>(read: (...args: A) => R): (...args: A) => R {
+    return (...args) => {
+      const value = read(...args);
+      // A descriptor of its own, so that an error of an earlier flush is not missed.
+      const descriptor = openSync(walFile, "r+");
+      try {
+        fdatasyncSync(descriptor);
+      } finally {
+        closeSync(descriptor);
+      }
+      return value;
+    };
+  }
+
+  /** An act on one account, which gives the account as it is then. */
+  function onAccount(number: string, act: () => void): Result<AccountView> {
+    return write(() => {
+      act();
+      return reads.account(number) as AccountView;
+    });
+  }
+
+  return {
+    bank: () => readBank(db),
+    hasPins: () =>
+      (
+        db
+          .query("SELECT EXISTS (SELECT 1 FROM accounts WHERE pin_hash IS NOT NULL) AS pins")
+          .get() as {
+          pins: number;
+        }
+      ).pins === 1,
+
+    applyBatch(operations, times) {
+      begin.run();
+      try {
+        const outcomes = operations.map((operation) => applyAlone(operation, times));
+        markOpen.run(times.openSince);
+        commit.run();
+        return outcomes;
+      } catch (error) {
+        if (db.inTransaction) rollback.run();
+        throw error;
+      }
+    },
+    flush: () =>
+      new Promise((resolve, reject) => {
+        fdatasync(walDescriptor(), (error) => (error === null ? resolve() : reject(error)));
+      }),
+    repeatOf: (request) => purchases.repeatOf(request),
+    beginServing(now) {
+      const begin = db.transaction(() => {
+        db.run(
+          `UPDATE bank SET serving = 1, open_since = ?, interrupted_since =
+             coalesce(interrupted_since, CASE serving WHEN 1 THEN open_since END)`,
+          [now],
+        );
+        return db.query("SELECT interrupted_since AS since FROM bank").get() as {
+          since: number | null;
+        };
+      });
+      const { since } = begin.immediate();
+      fdatasyncSync(walDescriptor());
+      return since === null ? null : { since, until: now };
+    },
+    endServing() {
+      db.run("UPDATE bank SET serving = 0, open_since = NULL");
+      fdatasyncSync(walDescriptor());
+    },
+
+    addAccounts: (by, act, accounts, dryRun) =>
+      write(() => {
+        const refusals = admin.addAccounts(by, act, accounts);
+        if (refusals.length > 0 || dryRun) throw new Undone(refusals);
+        return refusals;
+      }),
+    mapBuyer: (by, buyer, number) => write(() => admin.mapBuyer(by, buyer, number)),
+    unmapBuyer: (by, buyer) => write(() => admin.unmapBuyer(by, buyer)),
+    blockBuyer: (by, buyer) => write(() => admin.blockBuyer(by, buyer)),
+    unblockBuyer: (by, buyer) => write(() => admin.unblockBuyer(by, buyer)),
+    setStatus: (by, number, status) =>
+      onAccount(number, () => admin.setStatus(by, number, status)),
+    setOverdraft: (by, number, overdraft) =>
+      onAccount(number, () => admin.setOverdraft(by, number, overdraft)),
+    setPin: (by, number, pin) => onAccount(number, () => admin.setPin(by, number, pin)),
+    unlockPin: (by, number) => onAccount(number, () => admin.unlockPin(by, number)),
+    removePin: (by, number) => onAccount(number, () => admin.removePin(by, number)),
+    credit: (by, number, amount) => onAccount(number, () => admin.credit(by, number, amount)),
+    debit: (by, number, amount) => onAccount(number, () => admin.debit(by, number, amount)),
+    setLimits: (by, target, figures) => write(() => admin.setLimits(by, target, figures)),
+    unsetLimits: (by, target, figures) => write(() => admin.unsetLimits(by, target, figures)),
+    settle: (by, ref, action, bankBears) =>
+      write(() => {
+        const reference = admin.settle(by, ref, action, bankBears);
+        return reads.reservation(reference) as ReservationView;
+      }),
+    closeFinding: (by, id) =>
+      write(() => {
+        admin.closeFinding(by, id);
+        return reads.finding(id) as FindingView;
+      }),
+    paySettlement: (by, amount) => write(() => admin.paySettlement(by, amount)),
+    addHolidays: (by, holidays) => write(() => admin.addHolidays(by, holidays)),
+    removeHoliday: (by, day) => write(() => admin.removeHoliday(by, day)),
+    pauseSales: (by) => write(() => admin.pauseSales(by)),
+    resumeSales: (by) => write(() => admin.resumeSales(by)),
+    recordAct: (by, act, detail) => write(() => admin.recordAct(by, act, detail)),
+    markSent: (by, sent) => write(() => admin.markSent(by, sent)),
+
+    buyer: durable(reads.buyer),
+    accounts: durable(reads.accounts),
+    account: durable(reads.account),
+    limits: durable(reads.limits),
+    reservations: durable(reads.reservations),
+    reservation: durable(reads.reservation),
+    openReservationsAsOf: durable(reads.openReservationsAsOf),
+    findings: durable(reads.findings),
+    finding: durable(reads.finding),
+    findingsOf: durable(reads.findingsOf),
+    journal: durable(reads.journal),
+    journalOf: durable(reads.journalOf),
+    receipts: durable(purchases.receipts.list),
+    receipt: durable(purchases.receipts.show),
+    receiptsOf: durable(purchases.receipts.about),
+    settlementRows: durable(reads.settlementRows),
+    settlementMovements: durable(reads.settlementMovements),
+    balances: durable(reads.balances),
+    holidays: durable(reads.holidays),
+    verify: durable(() => verify(db)),
+
+    close() {
+      if (wal !== null) closeSync(wal);
+      wal = null;
+      db.close();
+    },
+  };
+}
+
+/** A PIN key that is not the one the PINs were hashed with would lock every buyer out. */
+function checkPinKey(db: Database, pinKey: Uint8Array | null): void {
+  if (pinKey === null) return;
+  const row = db.query("SELECT pin_key_check AS known FROM bank").get() as { known: string | null };
+  if (row.known !== null && row.known !== pinKeyCheck(pinKey)) {
+    throw new CannotOpen("keys/pin.key is not this bank's PIN key: put the right one back");
+  }
+}

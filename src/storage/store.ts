@@ -1,0 +1,406 @@
+// The port: what the server and the admin's commands ask of a storage engine, in whole operations.
+// An engine loads a snapshot, calls the pure decision, writes what it says, commits. Every write
+// runs in one commit; a refusal leaves nothing behind. No caller ever sees a database.
+import type { AccountStatus, InternalAccount } from "../domain/account.ts";
+import type { FindingKind } from "../domain/finding.ts";
+import type { LimitFigures, LimitScope } from "../domain/limits.ts";
+import type { LocalDay } from "../domain/local-time.ts";
+import type { Minor } from "../domain/money.ts";
+import type { Decline, Outcome } from "../domain/outcomes.ts";
+import type { ReservationState } from "../domain/reservation.ts";
+import type { FirstRequest, ReservePolicy, ReserveRequest } from "../domain/reserve.ts";
+import type { ResultRequest } from "../domain/result.ts";
+import type { SettleAction } from "../domain/settle.ts";
+
+// ---------------------------------------------------------------- the bank
+
+/** What `init` fixed for ever. */
+export type BankIdentity = {
+  readonly code: string;
+  readonly currency: string;
+  readonly minorDigits: number;
+  readonly timeZone: string;
+  /** ISO 3166 alpha-2, for local phone numbers. */
+  readonly country: string;
+  readonly demo: boolean;
+};
+
+export type Bank = BankIdentity & {
+  readonly createdAt: number;
+  readonly salesPaused: { readonly at: number; readonly reason: string } | null;
+};
+
+// ---------------------------------------------------------------- the served operations
+
+/** What is written of one received request, beside what it led to (contract.md 4.1). */
+export type ReceiptDraft = {
+  readonly receivedAt: number;
+  /** On the monotonic clock, for the duration up to the commit. */
+  readonly startedAtMs: number;
+  readonly peer: string;
+  readonly path: string;
+  /** JSON text with secrets masked; null where the body did not parse. */
+  readonly body: string | null;
+  readonly bodyLength: number;
+  /** Keyed digest of a body that did not parse. */
+  readonly bodyDigest: string | null;
+  readonly signature: SignatureVerdict;
+  readonly notes: readonly string[];
+};
+
+export type SignatureVerdict = "valid" | "not-required" | "missing" | "wrong";
+
+export type ReserveOperation = {
+  readonly kind: "reserve";
+  readonly request: ReserveRequest;
+  /** SECRET. Compared and forgotten; null where the request had none. */
+  readonly authCode: string | null;
+  readonly receipt: ReceiptDraft;
+  /** What the caller was told already: record that and decide nothing. Null: decide. */
+  readonly told: Decline | null;
+};
+
+export type ResultOperation = {
+  readonly kind: "result";
+  readonly request: ResultRequest;
+  readonly receipt: ReceiptDraft;
+};
+
+/** Undo what a reserve came to, because its caller was told 2060 while it was in flight. */
+export type ExpireOperation = {
+  readonly kind: "expire";
+  readonly requestId: string;
+  readonly receiptIds: readonly number[];
+};
+
+/** A request that was refused with 400: nothing but its receipt. */
+export type MalformedOperation = {
+  readonly kind: "malformed";
+  readonly receipt: ReceiptDraft;
+  readonly message: string;
+};
+
+/** A request that was turned away before its content counted: 401, 404, 405, 413. */
+export type RefusalOperation = {
+  readonly kind: "refusal";
+  readonly receivedAt: number;
+  readonly peer: string;
+  readonly method: string;
+  readonly path: string;
+  readonly status: number;
+  readonly reason: string;
+  /** How many alike were only counted since the last one that was written. */
+  readonly suppressed: number;
+};
+
+/** Names the reservations of an unclean end that still have no result (contract.md 4.3). */
+export type InterruptedOperation = {
+  readonly kind: "interrupted";
+  readonly since: number;
+  readonly until: number;
+};
+
+export type Operation =
+  | ReserveOperation
+  | ResultOperation
+  | ExpireOperation
+  | MalformedOperation
+  | RefusalOperation
+  | InterruptedOperation;
+
+export type OperationOutcome =
+  | {
+      readonly kind: "reserve";
+      readonly outcome: Outcome;
+      readonly reference: string | null;
+      readonly receiptId: number;
+      /** False where an earlier request with this requestId was answered again. */
+      readonly fresh: boolean;
+    }
+  | { readonly kind: "result"; readonly answer: "accepted" | "unmatched" }
+  | { readonly kind: "done" }
+  /** This operation failed alone; its neighbours did not. Nothing of it was written. */
+  | { readonly kind: "failed"; readonly error: unknown };
+
+export type BatchTimes = {
+  readonly now: number;
+  readonly monotonicMs: number;
+  /** receivedAt of the oldest request that is not answered yet, the batch's own included. */
+  readonly openSince: number;
+};
+
+/** An earlier request with the same requestId, with its answer's reference. */
+export type RememberedRequest = FirstRequest & { readonly reference: string | null };
+
+// ---------------------------------------------------------------- the admin's operations
+
+export type Refusal = {
+  readonly kind: "not-found" | "refused";
+  readonly message: string;
+};
+export type Result<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly refusal: Refusal };
+
+/** Who does it and why; journalled with every change. */
+export type By = {
+  /** The login uid, which sudo does not change; null where the system keeps none. */
+  readonly loginUid: number | null;
+  readonly loginName: string | null;
+  readonly effectiveUid: number;
+  readonly effectiveName: string | null;
+  readonly reason: string | null;
+};
+
+export type NewAccount = {
+  readonly number: string;
+  readonly name: string;
+  readonly balance: Minor;
+  readonly overdraft: Minor;
+  readonly status: AccountStatus;
+  readonly buyers: readonly string[];
+};
+
+/** Why one of several new accounts cannot be made; `index` is its place in the list given. */
+export type RowRefusal = { readonly index: number; readonly message: string };
+
+export type AccountView = {
+  readonly number: string;
+  readonly name: string;
+  readonly status: AccountStatus;
+  readonly ledgerBalance: Minor;
+  readonly held: Minor;
+  readonly overdraft: Minor;
+  readonly available: Minor;
+  readonly pin: "none" | "set" | "locked";
+  readonly pinFailures: number;
+  readonly buyers: readonly { readonly buyerId: string; readonly blocked: boolean }[];
+  readonly createdAt: number;
+};
+
+/** "*" for global; the product's or channel's number as text; the account's number. */
+export type LimitRow = { readonly scope: LimitScope; readonly scopeKey: string } & LimitFigures;
+
+export type ReservationFilter = {
+  readonly state?: ReservationState;
+  readonly account?: string;
+  readonly buyer?: string;
+  readonly from?: number;
+  readonly to?: number;
+  readonly limit: number;
+};
+
+export type ReservationView = {
+  readonly id: number;
+  readonly reference: string;
+  readonly requestId: string;
+  readonly clientRef: string | null;
+  readonly buyerId: string;
+  readonly targetId: string | null;
+  readonly account: string;
+  readonly state: ReservationState;
+  readonly reserveAmount: Minor;
+  readonly purchaseAmount: Minor | null;
+  readonly feeAmount: Minor;
+  readonly clientShareAmount: Minor;
+  readonly settlementAmount: Minor | null;
+  readonly productId: number | null;
+  readonly channelId: number | null;
+  readonly reservedAt: number;
+  readonly resolvedAt: number | null;
+  readonly resultCode: string | null;
+  readonly resolvedBy: "result" | "operator" | "time-out" | null;
+  readonly firstSentAt: number | null;
+  readonly corrected: boolean;
+  /** reserveAmount - (purchaseAmount + feeAmount), where it is not zero. */
+  readonly sumsDifference: number;
+};
+
+export type FindingView = {
+  readonly id: number;
+  readonly kind: FindingKind;
+  readonly requestId: string | null;
+  readonly reference: string | null;
+  readonly detail: string;
+  readonly openedAt: number;
+  readonly lastSeenAt: number;
+  readonly occurrences: number;
+  readonly firstSentAt: number | null;
+  readonly closedAt: number | null;
+  readonly closeReason: string | null;
+};
+
+export type EntryView = { readonly account: string; readonly amount: Minor };
+
+export type JournalView = {
+  readonly id: number;
+  readonly at: number;
+  /** "opening" "debit" "correction" "credit" "withdrawal" "settlement" are postings; "act" is none. */
+  readonly kind:
+    | "opening"
+    | "debit"
+    | "correction"
+    | "credit"
+    | "withdrawal"
+    | "settlement"
+    | "act";
+  /** The command, or "result" where Clickatell caused it. */
+  readonly act: string;
+  readonly subject: string | null;
+  readonly detail: string | null;
+  readonly reference: string | null;
+  readonly by: By | null;
+  readonly reason: string | null;
+  readonly entries: readonly EntryView[];
+};
+
+export type ReceiptView = {
+  readonly id: string;
+  readonly receivedAt: number;
+  readonly durationUs: number | null;
+  readonly peer: string;
+  readonly method: string;
+  readonly path: string;
+  readonly body: string | null;
+  readonly bodyLength: number | null;
+  readonly bodyDigest: string | null;
+  readonly signature: SignatureVerdict | null;
+  readonly status: number;
+  readonly responseCode: string | null;
+  readonly message: string | null;
+  readonly reference: string | null;
+  readonly requestId: string | null;
+  readonly notes: readonly string[];
+  readonly suppressed: number;
+};
+
+/** Of one local day of debit and product. */
+export type SettlementRow = {
+  readonly day: LocalDay;
+  readonly productId: number | null;
+  readonly count: number;
+  readonly reserved: Minor;
+  readonly purchases: Minor;
+  readonly fees: Minor;
+  readonly clientShare: Minor;
+  readonly owed: Minor;
+  /** How many had no settlementAmount and wait in suspense, and with how much. */
+  readonly suspenseCount: number;
+  readonly suspense: Minor;
+  readonly sumsDifferCount: number;
+};
+
+/** What changed @clickatell in a span beside its debits; what is paid is positive. */
+export type SettlementMovements = {
+  /** The balance before the span. */
+  readonly owedBefore: Minor;
+  readonly corrected: Minor;
+  /** By `accounts credit` and `accounts debit` of @clickatell. */
+  readonly adjusted: Minor;
+  readonly paid: Minor;
+  /** The balance of @suspense at the end of the span. */
+  readonly inSuspense: Minor;
+};
+
+export type Holiday = { readonly day: LocalDay; readonly name: string };
+
+export type Check = {
+  readonly name: string;
+  readonly ok: boolean;
+  /** One line for each row that is off, naming it; at most 20. */
+  readonly problems: readonly string[];
+};
+
+// ---------------------------------------------------------------- the port itself
+
+export type Store = {
+  bank(): Bank;
+  hasPins(): boolean;
+
+  // What the server needs.
+  /** Applies operations in order in one commit. Throws, and changes nothing, if the commit fails. */
+  applyBatch(operations: readonly Operation[], times: BatchTimes): OperationOutcome[];
+  /** Resolves once all that was committed before the call is on the disk; rejects if it is not. */
+  flush(): Promise<void>;
+  /** How a repeat of an earlier request is answered, or null where there was none. */
+  repeatOf(request: ReserveRequest): { outcome: Outcome; reference: string | null } | null;
+  /** Notes that a server starts; gives the last moment of one that did not end cleanly. */
+  beginServing(now: number): { readonly since: number; readonly until: number } | null;
+  endServing(): void;
+
+  // What an admin changes. Durable when the call returns.
+  /** All or none; a dry run checks all and adds none. */
+  addAccounts(
+    by: By,
+    act: string,
+    accounts: readonly NewAccount[],
+    dryRun: boolean,
+  ): Result<readonly RowRefusal[]>;
+  mapBuyer(by: By, buyer: string, number: string): Result<{ buyerId: string }>;
+  unmapBuyer(by: By, buyer: string): Result<{ buyerId: string; account: string }>;
+  blockBuyer(by: By, buyer: string): Result<{ buyerId: string }>;
+  unblockBuyer(by: By, buyer: string): Result<{ buyerId: string }>;
+  setStatus(by: By, number: string, status: AccountStatus): Result<AccountView>;
+  setOverdraft(by: By, number: string, overdraft: Minor): Result<AccountView>;
+  setPin(by: By, number: string, pin: string): Result<AccountView>;
+  unlockPin(by: By, number: string): Result<AccountView>;
+  removePin(by: By, number: string): Result<AccountView>;
+  credit(by: By, number: string, amount: Minor): Result<AccountView>;
+  debit(by: By, number: string, amount: Minor): Result<AccountView>;
+  setLimits(by: By, row: LimitTarget, figures: Partial<LimitFigures>): Result<LimitRow>;
+  unsetLimits(by: By, row: LimitTarget, figures: readonly (keyof LimitFigures)[]): Result<null>;
+  settle(by: By, ref: string, action: SettleAction, bankBears: boolean): Result<ReservationView>;
+  closeFinding(by: By, id: number): Result<FindingView>;
+  paySettlement(by: By, amount: Minor): Result<{ owed: Minor }>;
+  addHolidays(by: By, holidays: readonly Holiday[]): Result<{ added: number }>;
+  removeHoliday(by: By, day: LocalDay): Result<Holiday>;
+  pauseSales(by: By): Result<null>;
+  resumeSales(by: By): Result<null>;
+  /** Journals an act whose effect is outside the database, such as a rotated secret. */
+  recordAct(by: By, act: string, detail: string): Result<null>;
+  markSent(
+    by: By,
+    sent: { reservations: readonly number[]; findings: readonly number[] },
+  ): Result<null>;
+
+  // What people look at. Only what is durable.
+  /** The account of a buyer, in any spelling, for a question before a change. */
+  buyer(text: string): { buyerId: string; account: string | null; blocked: boolean };
+  accounts(): AccountView[];
+  account(number: string): AccountView | null;
+  limits(): LimitRow[];
+  reservations(filter: ReservationFilter): ReservationView[];
+  /** By our reference or by the requestId. */
+  reservation(ref: string): ReservationView | null;
+  /** Those open at an instant, oldest first. */
+  openReservationsAsOf(at: number): ReservationView[];
+  /** Those open at an instant, most urgent first; null for all there ever were. */
+  findings(openAt: number | null): FindingView[];
+  finding(id: number): FindingView | null;
+  /** All there ever were about one purchase, oldest first. */
+  findingsOf(requestId: string, reference: string): FindingView[];
+  journal(filter: { from: number; to: number; after: number; limit: number }): JournalView[];
+  /** The journal of one reservation: its posting and its correction. */
+  journalOf(reservationId: number): JournalView[];
+  receipts(limit: number): ReceiptView[];
+  receipt(id: string): ReceiptView | null;
+  receiptsOf(requestId: string, reference: string | null): ReceiptView[];
+  settlementRows(from: number, to: number): SettlementRow[];
+  settlementMovements(from: number, to: number): SettlementMovements;
+  balances(): { number: string; name: string; internal: InternalAccount | null; balance: Minor }[];
+  holidays(): Holiday[];
+  verify(): Check[];
+
+  close(): void;
+};
+
+export type LimitTarget = { readonly scope: LimitScope; readonly scopeKey: string };
+
+/** What a storage engine is opened with. */
+export type StoreOptions = {
+  readonly now: () => number;
+  readonly newUuid: () => string;
+  readonly policy: ReservePolicy;
+  /** Null where the bank serves without its PIN key. */
+  readonly pinKey: Uint8Array | null;
+};
