@@ -5,6 +5,8 @@ import { clean, cleanLines } from "../src/printable.ts";
 import type { Bank } from "../src/storage/store.ts";
 import { Failure } from "./failure.ts";
 
+export { clean, cleanLines };
+
 /** One JSON document on standard output. JSON's own escapes keep the meaning of what is unsafe. */
 export function printJson(value: unknown): void {
   process.stdout.write(`${cleanLines(JSON.stringify(value, null, 2))}\n`);

@@ -1,2 +1,93 @@
-// Placeholder until it is written.
-export function register(): void {}
+// receipts: every request that was received, and what it was answered.
+import type { Command } from "commander";
+import { localTimeText } from "../src/domain/local-time.ts";
+import { receiptJson } from "../src/reports/views.ts";
+import type { Bank, ReceiptView } from "../src/storage/store.ts";
+import { facts, table } from "./output.ts";
+import { command, found, group, readCount, withBank } from "./session.ts";
+
+const NEWEST = 50;
+
+/** What it was answered, in few words. */
+export function answerText({ status, responseCode, message }: ReceiptView): string {
+  return [status, responseCode, message].filter((part) => part !== null).join(" ");
+}
+
+function bodyText({ body, bodyLength, bodyDigest }: ReceiptView): string {
+  if (body !== null) return body;
+  if (bodyLength === null) return "not kept: it was turned away unread";
+  return `not kept: it did not parse; ${bodyLength} bytes, digest ${bodyDigest ?? "none"}`;
+}
+
+function durationText(durationUs: number | null): string {
+  return durationUs === null ? "not measured" : `${(durationUs / 1000).toFixed(1)} ms`;
+}
+
+function receiptText(receipt: ReceiptView, bank: Bank): string {
+  return facts([
+    ["Receipt", receipt.id],
+    ["Received", localTimeText(receipt.receivedAt, bank.timeZone)],
+    ["From", receipt.peer],
+    ["Request", `${receipt.method} ${receipt.path}`],
+    ["Signature", receipt.signature ?? "not checked"],
+    ["Body", bodyText(receipt)],
+    ["Answer", answerText(receipt)],
+    ["Took", durationText(receipt.durationUs)],
+    ["raasTxnRef", receipt.requestId ?? "none"],
+    ["Our reference", receipt.reference ?? "none"],
+    ...receipt.notes.map((text) => ["Note", text] as const),
+    ...(receipt.suppressed === 0
+      ? []
+      : [["Alike before it", `${receipt.suppressed}, only counted`] as const]),
+  ]);
+}
+
+function receiptsTable(receipts: readonly ReceiptView[], bank: Bank): string {
+  if (receipts.length === 0) return "No receipts.";
+  return table(
+    [
+      { title: "ID", align: "right" },
+      { title: "Received" },
+      { title: "From" },
+      { title: "Request" },
+      { title: "Answer" },
+      { title: "raasTxnRef" },
+    ],
+    receipts.map((receipt) => [
+      receipt.id,
+      localTimeText(receipt.receivedAt, bank.timeZone),
+      receipt.peer,
+      `${receipt.method} ${receipt.path}`,
+      answerText(receipt),
+      receipt.requestId ?? "",
+    ]),
+  );
+}
+
+export function register(program: Command): void {
+  const receipts = group(program, "receipts", "Every request received, and its answer");
+  command(receipts, {
+    form: "list",
+    summary: "List the newest requests first, refused ones too",
+    kind: "read",
+    examples: ["receipts list", "receipts list --limit 200 --json"],
+  })
+    .option("--limit <n>", "at most so many", readCount, NEWEST)
+    .action(
+      withBank(({ store, bank }, _: [], { limit }: { limit: number }) => {
+        const listed = store.receipts(limit);
+        return { json: listed.map(receiptJson), text: () => receiptsTable(listed, bank) };
+      }),
+    );
+  command(receipts, {
+    form: "show <id>",
+    summary: "Show one request: its body with secrets masked, its answer, its notes",
+    kind: "read",
+    examples: ["receipts show 118", "receipts show d7   # one that was turned away at the door"],
+  }).action(
+    withBank(({ store, bank }, [id]: [string]) => {
+      const receipt = found(store.receipt(id), `receipt ${id}`);
+      return { json: receiptJson(receipt), text: () => receiptText(receipt, bank) };
+    }),
+  );
+}

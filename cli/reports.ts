@@ -1,2 +1,221 @@
-// Placeholder until it is written.
-export function register(): void {}
+// reports: exceptions for Clickatell's Support Desk, settlement, and every balance.
+import { type Command, Option } from "commander";
+import { type LocalDay, localDay } from "../src/domain/local-time.ts";
+import {
+  balancesCsv,
+  balancesJson,
+  balancesPage,
+  balancesReport,
+} from "../src/reports/balances.ts";
+import {
+  type ExceptionReport,
+  exceptionCount,
+  exceptionReport,
+  exceptionsCsv,
+  exceptionsJson,
+  exceptionsPage,
+  notSentYet,
+} from "../src/reports/exceptions.ts";
+import { FORMATS, type Format, type Report, render } from "../src/reports/render.ts";
+import {
+  isDisputed,
+  type Period,
+  settlementCsv,
+  settlementJson,
+  settlementPage,
+  settlementReport,
+  spanOf,
+} from "../src/reports/settlement.ts";
+import { deliver, pageText } from "./deliver.ts";
+import { EXIT, Failure } from "./failure.ts";
+import { note } from "./output.ts";
+import {
+  type CommonOptions,
+  command,
+  group,
+  type Session,
+  unwrap,
+  type Written,
+  withBank,
+} from "./session.ts";
+import { calendarOf, readDay, readTime, type SpanOptions } from "./times.ts";
+
+type ReportOptions = CommonOptions & {
+  readonly format?: Format;
+  readonly output?: string;
+  readonly failOnFindings?: true;
+};
+
+const CSV_HELP = `
+CSV is RFC 4180 in UTF-8 with a header; every record is one line and ends with LF. Amounts are
+decimals, times ISO 8601 UTC. A text that a spreadsheet would run begins with an apostrophe.`;
+
+/** The options that every report has. */
+function reportOptions(report: Command, whatFails: string): Command {
+  return report
+    .addOption(new Option("--format <format>", "table for people (default)").choices(FORMATS))
+    .option("--output <file>", "write it to this file, mode 0600, whole or not at all")
+    .option("--fail-on-findings", `exit 6 if ${whatFails}`);
+}
+
+export function formatOf({ format, json }: Pick<ReportOptions, "format" | "json">): Format {
+  if (json !== true) return format ?? "table";
+  if (format === undefined || format === "json") return "json";
+  throw new Failure("usage", `--json and --format ${format} exclude each other: leave one out`);
+}
+
+/** Writes a report as asked; gives the exit code it means. */
+async function publish(report: Report, options: ReportOptions): Promise<Written> {
+  const format = formatOf(options);
+  const text = format === "table" ? pageText(report.page()) : render(report, format);
+  await deliver(text, options.output);
+  const fails = options.failOnFindings === true && report.findings > 0;
+  return { written: true, exitCode: fails ? EXIT.findings : EXIT.done };
+}
+
+// ---------------------------------------------------------------- exceptions
+
+type ExceptionOptions = ReportOptions & { readonly asOf?: string; readonly markSent?: true };
+
+function exceptionsAt(session: Session, asOf: number): ExceptionReport {
+  const { store, bank } = session;
+  const open = { reservations: store.openReservationsAsOf(asOf), findings: store.findings(asOf) };
+  return exceptionReport(open, { bank, calendar: calendarOf(session), asOf });
+}
+
+/** Only after the report is where it belongs: a line marked but never sent is nobody's any more. */
+function markSent({ store, by }: Session, report: ExceptionReport): void {
+  const unsent = notSentYet(report);
+  const count = unsent.reservations.length + unsent.findings.length;
+  if (count > 0) unwrap(store.markSent(by, unsent));
+  note(`marked as sent: ${count} ${count === 1 ? "line" : "lines"}`);
+}
+
+function addExceptions(reports: Command): void {
+  const exceptions = command(reports, {
+    form: "exceptions",
+    summary: "What is unconfirmed past business day 7, for Clickatell; and the open findings",
+    kind: "write",
+    examples: [
+      "reports exceptions",
+      "reports exceptions --format html --output exceptions.html --mark-sent",
+      "reports exceptions --as-of 2026-03-12 --json",
+      "reports exceptions --fail-on-findings --format csv --output exceptions.csv",
+    ],
+  })
+    .option("--as-of <time>", "what was open and due then; a bare date is its 00:00 (default: now)")
+    .option("--mark-sent", "note when each line was first sent, once the report is written");
+  reportOptions(exceptions, "anything is listed")
+    .addHelpText(
+      "after",
+      `${CSV_HELP}\nBoth lists are in one file; the column section is unconfirmed or finding.`,
+    )
+    .action(
+      withBank(async (session, _: [], options: ExceptionOptions) => {
+        const asOf =
+          options.asOf === undefined ? Date.now() : readTime(options.asOf, "--as-of", session.bank);
+        const report = exceptionsAt(session, asOf);
+        const written = await publish(
+          {
+            json: () => exceptionsJson(report),
+            csv: () => exceptionsCsv(report),
+            page: () => exceptionsPage(report),
+            findings: exceptionCount(report),
+          },
+          options,
+        );
+        if (options.markSent === true) markSent(session, report);
+        return written;
+      }),
+    );
+}
+
+// ---------------------------------------------------------------- settlement
+
+/** The days named, by default the current local month up to today. */
+function readPeriod({ from, to }: SpanOptions, { bank }: Session): Period {
+  const today: LocalDay = localDay(Date.now(), bank.timeZone);
+  const last = to === undefined ? today : readDay(to, "--to", bank);
+  const first = from === undefined ? `${last.slice(0, 7)}-01` : readDay(from, "--from", bank);
+  if (first > last) throw new Failure("usage", `--from ${first} is after --to ${last}`);
+  return { from: first, to: last };
+}
+
+function settlementOf({ store, bank }: Session, period: Period) {
+  const { from, to } = spanOf(period, bank.timeZone);
+  const disputes = store
+    .findings(Date.now())
+    .filter((finding) => isDisputed(finding) && finding.openedAt < to)
+    .map((finding) => {
+      const ref = finding.reference ?? finding.requestId;
+      return { finding, reservation: ref === null ? null : store.reservation(ref) };
+    });
+  const rows = store.settlementRows(from, to);
+  const movements = store.settlementMovements(from, to);
+  return settlementReport({ rows, movements, disputes }, { bank, period });
+}
+
+function addSettlement(reports: Command): void {
+  const settlement = command(reports, {
+    form: "settlement",
+    summary: "Purchases, fees, shares, what is owed to Clickatell and what was paid",
+    kind: "read",
+    examples: [
+      "reports settlement",
+      "reports settlement --from 2026-03-01 --to 2026-03-31 --format csv --output march.csv",
+      "reports settlement --from 2026-03-02 --to 2026-03-02 --json",
+    ],
+  })
+    .option("--from <day>", "the first local day (default: the first of the month of --to)")
+    .option("--to <day>", "the last local day, included (default: today)");
+  reportOptions(settlement, "anything is disputed")
+    .addHelpText("after", `${CSV_HELP}\nThe column section is debits, total, account or disputed.`)
+    .action(
+      withBank((session, _: [], options: ReportOptions & SpanOptions) => {
+        const report = settlementOf(session, readPeriod(options, session));
+        return publish(
+          {
+            json: () => settlementJson(report),
+            csv: () => settlementCsv(report),
+            page: () => settlementPage(report),
+            findings: report.disputes.length,
+          },
+          options,
+        );
+      }),
+    );
+}
+
+// ---------------------------------------------------------------- balances
+
+function addBalances(reports: Command): void {
+  const balances = command(reports, {
+    form: "balances",
+    summary: "Every ledger account, the bank's own first, and their sum, which is zero",
+    kind: "read",
+    examples: ["reports balances", "reports balances --format csv --output balances.csv"],
+  });
+  reportOptions(balances, "the sum is not zero")
+    .addHelpText("after", CSV_HELP)
+    .action(
+      withBank(({ store, bank }, _: [], options: ReportOptions) => {
+        const report = balancesReport(store.balances(), { bank, now: Date.now() });
+        return publish(
+          {
+            json: () => balancesJson(report),
+            csv: () => balancesCsv(report),
+            page: () => balancesPage(report),
+            findings: report.sum === 0 ? 0 : 1,
+          },
+          options,
+        );
+      }),
+    );
+}
+
+export function register(program: Command): void {
+  const reports = group(program, "reports", "Exceptions, settlement and balances");
+  addExceptions(reports);
+  addSettlement(reports);
+  addBalances(reports);
+}

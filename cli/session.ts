@@ -48,6 +48,9 @@ export type Answer = {
   readonly exitCode?: ExitCode;
 };
 
+/** The end of a command that wrote its answer itself, because it is long or goes to a file. */
+export type Written = { readonly written: true; readonly exitCode?: ExitCode };
+
 export type CommandSpec = {
   readonly form: string;
   readonly summary: string;
@@ -106,9 +109,11 @@ export function dataDirOf(options: CommonOptions): string {
   return resolve(options.dataDir);
 }
 
-function print(answer: Answer, json: boolean): void {
-  if (json) printJson(answer.json);
-  else printText(answer.text());
+function print(answer: Answer | Written, json: boolean): void {
+  if (!("written" in answer)) {
+    if (json) printJson(answer.json);
+    else printText(answer.text());
+  }
   if (answer.exitCode !== undefined) process.exitCode = answer.exitCode;
 }
 
@@ -127,7 +132,11 @@ export function typedAction<Args extends unknown[], Options>(
  * Opens the bank, names it to people, prints the answer, closes the bank, whatever happens.
  */
 export function withBank<Args extends unknown[] = [], Options = unknown>(
-  run: (session: Session, args: Args, options: Options & CommonOptions) => Answer | Promise<Answer>,
+  run: (
+    session: Session,
+    args: Args,
+    options: Options & CommonOptions,
+  ) => Answer | Written | Promise<Answer | Written>,
 ): CommanderAction {
   return typedAction<Args, Options>(async (args, options) => {
     const dataDir = dataDirOf(options);

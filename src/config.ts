@@ -48,7 +48,9 @@ const Schema = Type.Object(
       default: [],
       rule: 'a list of addresses and networks, such as ["10.0.0.7", "196.0.0.0/24"]',
     }),
-    basic_user: Type.Optional(Type.String({ pattern: "^[^:]{1,64}$", rule: "a name without a colon" })),
+    basic_user: Type.Optional(
+      Type.String({ pattern: "^[^:]{1,64}$", rule: "a name without a colon" }),
+    ),
     tls: Type.Optional(
       Type.Object(
         {
@@ -77,7 +79,9 @@ export function isAddressOrNetwork(text: string): boolean {
   const [address = "", bits, ...rest] = text.split("/");
   const version = isIP(address);
   if (version === 0 || rest.length > 0) return false;
-  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128));
+  return (
+    bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
+  );
 }
 
 /**

@@ -24,7 +24,8 @@ export const INIT_RULES = {
     /^[A-Z]{3}$/.test(text) && isoMinorDigits(text) !== null
       ? null
       : "an ISO 4217 code in capitals, such as ZAR",
-  timeZone: (text: string) => (isTimeZone(text) ? null : "an IANA name, such as Africa/Johannesburg"),
+  timeZone: (text: string) =>
+    isTimeZone(text) ? null : "an IANA name, such as Africa/Johannesburg",
   country: (text: string) =>
     isSupportedCountry(text) ? null : "an ISO 3166 code of two capitals, such as ZA",
   minorDigits: (text: string) => (/^[0-4]$/.test(text) ? null : "a number from 0 to 4"),

@@ -37,13 +37,19 @@ export class ServeRefused extends Error {}
 export function authenticationSummary(config: Config): string[] {
   const ways: string[] = [];
   if (config.require_signature) ways.push("signatures");
-  if (config.basic_user !== undefined) ways.push(config.tls ? "Basic over TLS" : "Basic without TLS");
+  if (config.basic_user !== undefined)
+    ways.push(config.tls ? "Basic over TLS" : "Basic without TLS");
   if (config.tls?.client_ca !== undefined) ways.push("client certificates");
   return ways;
 }
 
 /** Off loopback, somebody must be authenticated; TLS or an allow-list alone is nobody. */
-function assertAuthenticated(config: Config, host: string, options: ServeOptions, bank: Bank): void {
+function assertAuthenticated(
+  config: Config,
+  host: string,
+  options: ServeOptions,
+  bank: Bank,
+): void {
   if (isLoopback(host)) return;
   if (bank.demo) {
     throw new ServeRefused(`a demo bank serves on loopback only, not on ${host}`);

@@ -37,8 +37,8 @@ const INTERRUPTED_AFTER_MS = 60_000;
 const LARGEST_BATCH = 256;
 /** Requests that may wait; at more, a reserve is told 2060 and a result 503 at once. */
 const MOST_WAITING = 5_000;
-/** 2060s that may wait to be recorded; at more, a reserve gets no answer at all. */
-const MOST_UNRECORDED = 50_000;
+/** Operations not on the disk yet, answered ones included; at more, nobody is answered at all. */
+const MOST_OUTSTANDING = 50_000;
 /** How often deadlines are looked at. */
 const SWEEP_MS = 20;
 /** Before a batch is tried again: while another process writes, and after any other trouble. */
@@ -80,6 +80,8 @@ export function createEngine(store: Store, { clock, reserveBudgetMs, onFatal }: 
   const undurable = new Map<string, number>();
   /** Requests told 2060 whose undoing is not on the disk yet: every answer about them is 2060. */
   const expiring = new Map<string, { count: number; receivedAt: number }>();
+  /** Operations that came in and are not on the disk yet. */
+  let outstanding = 0;
   let pumping = false;
   let flushing = false;
   let sweeping = false;
@@ -112,6 +114,7 @@ export function createEngine(store: Store, { clock, reserveBudgetMs, onFatal }: 
     const receivedAt = Math.min(known?.receivedAt ?? Infinity, pending.receivedAt);
     expiring.set(requestId, { count: (known?.count ?? 0) + 1, receivedAt });
     answer(pending, timeOut(pending.outcome));
+    outstanding += 1;
     urgent.push({
       operation: { kind: "expire", requestId, receiptIds },
       receivedAt,
@@ -183,8 +186,7 @@ export function createEngine(store: Store, { clock, reserveBudgetMs, onFatal }: 
   }
 
   function takeBatch(): Pending[] {
-    const batch = [...urgent, ...queue.slice(0, Math.max(0, LARGEST_BATCH - urgent.length))];
-    return batch;
+    return [...urgent, ...queue.slice(0, Math.max(0, LARGEST_BATCH - urgent.length))];
   }
 
   /** receivedAt of the oldest request whose answer has not left, or whose undoing is not done. */
@@ -209,7 +211,11 @@ export function createEngine(store: Store, { clock, reserveBudgetMs, onFatal }: 
     if (batch.length === 0) return;
     try {
       const operations = batch.map(({ operation }) => operation);
-      const outcomes = store.applyBatch(operations, { now, monotonicMs, openSince: openSince(now) });
+      const outcomes = store.applyBatch(operations, {
+        now,
+        monotonicMs,
+        openSince: openSince(now),
+      });
       for (const [index, pending] of batch.entries()) applied(pending, outcomes[index]);
       trouble = null;
     } catch (error) {
@@ -269,6 +275,7 @@ export function createEngine(store: Store, { clock, reserveBudgetMs, onFatal }: 
 
   function becameDurable(pending: Pending): void {
     const { operation, outcome } = pending;
+    outstanding -= 1;
     if (operation.kind === "expire") {
       const entry = expiring.get(operation.requestId);
       if (entry !== undefined && entry.count > 1) entry.count -= 1;
@@ -298,6 +305,7 @@ export function createEngine(store: Store, { clock, reserveBudgetMs, onFatal }: 
         settle: waits ? resolve : null,
       };
       const overloaded = waits && waiting.size >= MOST_WAITING;
+      outstanding += 1;
       queue.push(pending);
       if (waits) waiting.add(pending);
       if (overloaded && isReserve(pending)) expireReserve(pending);
@@ -307,8 +315,7 @@ export function createEngine(store: Store, { clock, reserveBudgetMs, onFatal }: 
   }
 
   function wakeIdle(): void {
-    if (waiting.size > 0 || urgent.length > 0 || queue.length > 0 || unflushed.length > 0) return;
-    if (flushing) return;
+    if (outstanding > 0) return;
     for (const wake of idle) wake();
     idle = [];
   }
@@ -323,7 +330,7 @@ export function createEngine(store: Store, { clock, reserveBudgetMs, onFatal }: 
       authCode: string | null,
       receipt: ReceiptDraft,
     ): Promise<ReserveAnswer> {
-      if (failed || queue.length >= MOST_UNRECORDED) throw new NoAnswer();
+      if (failed || outstanding >= MOST_OUTSTANDING) throw new NoAnswer();
       const operation = { kind: "reserve", request, authCode, receipt, told: null } as const;
       const deadlineMs = receipt.startedAtMs + reserveBudgetMs;
       const outcome = await enqueue(operation, receipt.receivedAt, deadlineMs, true);
@@ -351,7 +358,7 @@ export function createEngine(store: Store, { clock, reserveBudgetMs, onFatal }: 
 
     /** Keeps the receipt of a request turned away at the door, some time later. */
     refused(refusal: RefusalOperation): void {
-      if (failed || queue.length >= MOST_WAITING) return;
+      if (failed || outstanding >= MOST_WAITING) return;
       void enqueue(refusal, refusal.receivedAt, Infinity, false);
     },
 

@@ -5,14 +5,11 @@ const JSON_TYPE = { "content-type": "application/json" };
 const TEXT_TYPE = { "content-type": "text/plain;charset=utf-8" };
 
 /** The body of a decided reserve. Field order is the contract's. */
-export function reserveBody(
-  outcome: Outcome,
-  requestId: string,
-  reference: string | null,
-): string {
+export function reserveBody(outcome: Outcome, requestId: string, reference: string | null): string {
   const { code, message } = OUTCOMES[outcome];
   const answer = { responseCode: code, responseMessage: message, raasTxnRef: requestId };
-  const withReference = outcome === "success" ? { ...answer, reserveFundsTxnRef: reference } : answer;
+  const withReference =
+    outcome === "success" ? { ...answer, reserveFundsTxnRef: reference } : answer;
   return JSON.stringify(withReference);
 }
 
@@ -51,7 +48,10 @@ export const answers = {
     }),
 
   wrongMethod: (allowed: string) =>
-    new Response("Method not allowed\n", { status: 405, headers: { ...TEXT_TYPE, allow: allowed } }),
+    new Response("Method not allowed\n", {
+      status: 405,
+      headers: { ...TEXT_TYPE, allow: allowed },
+    }),
 
   unknownPath: () => new Response("No such path\n", { status: 404, headers: TEXT_TYPE }),
 

@@ -98,8 +98,10 @@ export function createApp(options: AppOptions) {
   const reserveFunds = endpoint(options, refuse, decideReserveFunds(options));
   const transactResult = endpoint(options, refuse, decideTransactResult(options));
 
-  const peerOf = (server: { requestIP(request: Request): { address: string } | null } | null, request: Request) =>
-    plainAddress(server?.requestIP(request)?.address ?? "");
+  const peerOf = (
+    server: { requestIP(request: Request): { address: string } | null } | null,
+    request: Request,
+  ) => plainAddress(server?.requestIP(request)?.address ?? "");
   const pathOf = (request: Request) => new URL(request.url).pathname;
   const turned = (peer: string, request: Request, status: number, reason: string) =>
     refuse({ peer, method: request.method, path: pathOf(request), status, reason });

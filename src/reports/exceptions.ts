@@ -30,7 +30,10 @@ export type ExceptionReport = {
  * The order given, oldest and most urgent first, is kept.
  */
 export function exceptionReport(
-  open: { readonly reservations: readonly ReservationView[]; readonly findings: readonly FindingView[] },
+  open: {
+    readonly reservations: readonly ReservationView[];
+    readonly findings: readonly FindingView[];
+  },
   at: { readonly bank: Bank; readonly calendar: Calendar; readonly asOf: number },
 ): ExceptionReport {
   const { bank, calendar, asOf } = at;

@@ -1,7 +1,7 @@
 // A page as one HTML file that needs nothing else: no script, no network, and it prints.
 import { clean } from "../printable.ts";
-import type { Column, Page, Section } from "./page.ts";
 import template from "./page.html" with { type: "text" };
+import type { Column, Page, Section } from "./page.ts";
 
 const text = (value: string): string => Bun.escapeHTML(clean(value));
 
@@ -59,7 +59,9 @@ function sectionOf(section: Section): string {
 
 /** The HTML file of a page. Every text in it is escaped. */
 export function htmlText(page: Page): string {
-  const facts = page.facts.map(([label, value]) => `<dt>${text(label)}</dt><dd>${text(value)}</dd>`);
+  const facts = page.facts.map(
+    ([label, value]) => `<dt>${text(label)}</dt><dd>${text(value)}</dd>`,
+  );
   const parts: Record<string, string> = {
     title: text(page.title),
     facts: facts.join(""),

@@ -1,7 +1,13 @@
 // The settlement report: what was sold, what of it is owed to Clickatell, what was paid, and what
 // is in dispute, for a span of the bank's local days.
 import type { FindingKind } from "../domain/finding.ts";
-import { addDays, isoTime, type LocalDay, localTimeText, startOfLocalDay } from "../domain/local-time.ts";
+import {
+  addDays,
+  isoTime,
+  type LocalDay,
+  localTimeText,
+  startOfLocalDay,
+} from "../domain/local-time.ts";
 import { formatAmount, type Minor, minor, ZERO } from "../domain/money.ts";
 import type {
   Bank,
@@ -92,9 +98,7 @@ export function settlementReport(
 ): SettlementReport {
   const { rows, movements, disputes } = found;
   const totals = sumOf(rows);
-  const stillOwed = minor(
-    totals.owed + movements.corrected + movements.adjusted - movements.paid,
-  );
+  const stillOwed = minor(totals.owed + movements.corrected + movements.adjusted - movements.paid);
   const owedAfter = minor(movements.owedBefore + stillOwed);
   return { ...of, rows, totals, movements, stillOwed, owedAfter, disputes };
 }

@@ -1,7 +1,13 @@
 // The port's rows as scripts read them: amounts in minor units named ...Minor, times ISO 8601 UTC.
 import { FINDINGS } from "../domain/finding.ts";
 import { isoTime } from "../domain/local-time.ts";
-import type { By, FindingView, JournalView, ReceiptView, ReservationView } from "../storage/store.ts";
+import type {
+  By,
+  FindingView,
+  JournalView,
+  ReceiptView,
+  ReservationView,
+} from "../storage/store.ts";
 
 export const isoOrNull = (at: number | null) => (at === null ? null : isoTime(at));
 

@@ -16,7 +16,7 @@ const APPLICATION_ID = 0x5478426b;
 const OLDEST_SQLITE = "3.51.3";
 
 /** How long an admin's command waits for another writer's commit. */
-const BUSY_TIMEOUT_MS = 10_000;
+export const BUSY_TIMEOUT_MS = 10_000;
 
 /** The data dir or its database cannot be used; the message says what to do. */
 export class CannotOpen extends Error {}

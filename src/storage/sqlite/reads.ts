@@ -115,7 +115,9 @@ export function readsOn(db: Database, bank: BankIdentity) {
     },
 
     accounts(): AccountView[] {
-      return (db.query(`${ACCOUNT} WHERE internal IS NULL ORDER BY number`).all() as AccountRow[]).map(accountView);
+      return (
+        db.query(`${ACCOUNT} WHERE internal IS NULL ORDER BY number`).all() as AccountRow[]
+      ).map(accountView);
     },
 
     account(number: string): AccountView | null {

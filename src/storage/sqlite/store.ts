@@ -24,7 +24,7 @@ import type {
 } from "../store.ts";
 import { adminOn } from "./admin.ts";
 import { journalOn } from "./journal.ts";
-import { CannotOpen, DATABASE_FILE, openDatabase } from "./open.ts";
+import { BUSY_TIMEOUT_MS, CannotOpen, DATABASE_FILE, openDatabase } from "./open.ts";
 import { pinKeyCheck } from "./pins.ts";
 import { purchasesOn } from "./purchases.ts";
 import { readsOn } from "./reads.ts";
@@ -105,11 +105,6 @@ function storeOn(
   const reads = readsOn(db, bank);
   const walFile = join(dataDir, `${DATABASE_FILE}-wal`);
   let wal: number | null = null;
-
-  if (options.serving) {
-    // No waiting for another writer on the event loop: the engine tries again by itself.
-    db.run("PRAGMA busy_timeout = 0");
-  }
 
   /** The WAL's descriptor; no lock of SQLite stands on this file, so it may be closed too. */
   function walDescriptor(): number {
@@ -238,9 +233,12 @@ function storeOn(
       });
       const { since } = begin.immediate();
       fdatasyncSync(walDescriptor());
+      // From here on no waiting for another writer on the event loop: the engine tries again.
+      db.run("PRAGMA busy_timeout = 0");
       return since === null ? null : { since, until: now };
     },
     endServing() {
+      db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
       db.run("UPDATE bank SET serving = 0, open_since = NULL");
       fdatasyncSync(walDescriptor());
     },
@@ -255,8 +253,7 @@ function storeOn(
     unmapBuyer: (by, buyer) => write(() => admin.unmapBuyer(by, buyer)),
     blockBuyer: (by, buyer) => write(() => admin.blockBuyer(by, buyer)),
     unblockBuyer: (by, buyer) => write(() => admin.unblockBuyer(by, buyer)),
-    setStatus: (by, number, status) =>
-      onAccount(number, () => admin.setStatus(by, number, status)),
+    setStatus: (by, number, status) => onAccount(number, () => admin.setStatus(by, number, status)),
     setOverdraft: (by, number, overdraft) =>
       onAccount(number, () => admin.setOverdraft(by, number, overdraft)),
     setPin: (by, number, pin) => onAccount(number, () => admin.setPin(by, number, pin)),
