@@ -11,7 +11,18 @@ import {
 import { basename, dirname, join } from "node:path";
 import type { Page, Section } from "../src/reports/page.ts";
 import { Failure } from "./failure.ts";
-import { clean, cleanLines, facts, note, table, writePart } from "./output.ts";
+import { clean, cleanLines, facts, table, writePart } from "./output.ts";
+
+/** The format asked for; --json is the same as --format json. */
+export function formatOf<F extends string>(options: {
+  readonly format?: F;
+  readonly json?: true;
+}): F | "json" | "table" {
+  const { format, json } = options;
+  if (json !== true) return format ?? "table";
+  if (format === undefined || format === "json") return "json";
+  throw new Failure("usage", `--json and --format ${format} exclude each other: leave one out`);
+}
 
 /** A page as a terminal shows it, without the columns that only paper has room for. */
 export function pageText(page: Page): string {
@@ -31,7 +42,6 @@ function sectionText({ title, columns, rows, total, none }: Section): string {
 export async function deliver(text: string, output: string | undefined): Promise<void> {
   if (output === undefined) return writePart(text);
   writeWhole(output, cleanLines(text));
-  note(`written to ${output}`);
 }
 
 /** A link or a device of that name would be replaced by the new file: nobody means that. */

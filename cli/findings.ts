@@ -1,25 +1,12 @@
 // findings: what needs a person.
 import type { Command } from "commander";
 import { FINDINGS } from "../src/domain/finding.ts";
-import { isoTime, localTimeText } from "../src/domain/local-time.ts";
+import { localTimeText } from "../src/domain/local-time.ts";
+import { findingJson } from "../src/reports/views.ts";
 import type { Bank, FindingView } from "../src/storage/store.ts";
 import { Failure } from "./failure.ts";
 import { facts, table } from "./output.ts";
 import { type Answer, command, found, group, unwrap, withBank } from "./session.ts";
-
-const isoOrNull = (at: number | null) => (at === null ? null : isoTime(at));
-
-/** A finding as scripts read it. */
-export function findingJson(finding: FindingView) {
-  return {
-    ...finding,
-    ...FINDINGS[finding.kind],
-    openedAt: isoTime(finding.openedAt),
-    lastSeenAt: isoTime(finding.lastSeenAt),
-    firstSentAt: isoOrNull(finding.firstSentAt),
-    closedAt: isoOrNull(finding.closedAt),
-  };
-}
 
 function findingText(finding: FindingView, bank: Bank): string {
   const time = (at: number | null) => (at === null ? "no" : localTimeText(at, bank.timeZone));

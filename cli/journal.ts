@@ -4,8 +4,8 @@ import { csvHeader, csvLines } from "../src/reports/csv.ts";
 import { JOURNAL_COLUMNS, journalLines, journalRows } from "../src/reports/journal.ts";
 import { journalJson } from "../src/reports/views.ts";
 import type { Bank, JournalView, Store } from "../src/storage/store.ts";
+import { formatOf } from "./deliver.ts";
 import { clean, writePart } from "./output.ts";
-import { formatOf } from "./reports.ts";
 import { type CommonOptions, command, group, readCount, withBank } from "./session.ts";
 import { fromOption, readSpan, type SpanOptions, toOption } from "./times.ts";
 

@@ -26,7 +26,7 @@ import {
   settlementReport,
   spanOf,
 } from "../src/reports/settlement.ts";
-import { deliver, pageText } from "./deliver.ts";
+import { deliver, formatOf, pageText } from "./deliver.ts";
 import { EXIT, Failure } from "./failure.ts";
 import { note } from "./output.ts";
 import {
@@ -58,17 +58,12 @@ function reportOptions(report: Command, whatFails: string): Command {
     .option("--fail-on-findings", `exit 6 if ${whatFails}`);
 }
 
-export function formatOf({ format, json }: Pick<ReportOptions, "format" | "json">): Format {
-  if (json !== true) return format ?? "table";
-  if (format === undefined || format === "json") return "json";
-  throw new Failure("usage", `--json and --format ${format} exclude each other: leave one out`);
-}
-
 /** Writes a report as asked; gives the exit code it means. */
 async function publish(report: Report, options: ReportOptions): Promise<Written> {
   const format = formatOf(options);
   const text = format === "table" ? pageText(report.page()) : render(report, format);
   await deliver(text, options.output);
+  if (options.output !== undefined && options.json !== true) note(`written to ${options.output}`);
   const fails = options.failOnFindings === true && report.findings > 0;
   return { written: true, exitCode: fails ? EXIT.findings : EXIT.done };
 }
@@ -84,11 +79,11 @@ function exceptionsAt(session: Session, asOf: number): ExceptionReport {
 }
 
 /** Only after the report is where it belongs: a line marked but never sent is nobody's any more. */
-function markSent({ store, by }: Session, report: ExceptionReport): void {
+function markSent({ store, by, json }: Session, report: ExceptionReport): void {
   const unsent = notSentYet(report);
   const count = unsent.reservations.length + unsent.findings.length;
   if (count > 0) unwrap(store.markSent(by, unsent));
-  note(`marked as sent: ${count} ${count === 1 ? "line" : "lines"}`);
+  if (!json) note(`marked as sent: ${count} ${count === 1 ? "line" : "lines"}`);
 }
 
 function addExceptions(reports: Command): void {

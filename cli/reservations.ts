@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import { listedFrom } from "../src/domain/business-days.ts";
 import { FINDINGS } from "../src/domain/finding.ts";
 import { localTimeText } from "../src/domain/local-time.ts";
-import { formatAmount, type Minor } from "../src/domain/money.ts";
+import { formatAmount, type Minor, minor } from "../src/domain/money.ts";
 import { RESERVATION_STATES, type ReservationState } from "../src/domain/reservation.ts";
 import { isEarlyRelease, type SettleAction } from "../src/domain/settle.ts";
 import { channelText } from "../src/reports/channels.ts";
@@ -131,14 +131,10 @@ function figures(reservation: ReservationView, bank: Bank): string {
     ["Settlement amount", amount(reservation.settlementAmount)],
     ...(sumsDifference === 0
       ? []
-      : [["Sums differ by", `${signed(sumsDifference, bank)}`] as const]),
+      : [["Sums differ by", money(minor(sumsDifference), bank)] as const]),
     ["Reserved at", localTimeText(reservation.reservedAt, bank.timeZone)],
     ["Ended", endText(reservation, bank)],
   ]);
-}
-
-function signed(difference: number, bank: Bank): string {
-  return money(difference as Minor, bank);
 }
 
 type Event = { readonly at: number; readonly what: string; readonly detail: string };
@@ -221,7 +217,7 @@ async function settle(session: Session, ref: string, action: SettleAction, bankB
   const { store, bank, by } = session;
   const reservation = found(store.reservation(ref), `reservation ${ref}`);
   const warning = action === "release" ? earlyWarning(session, reservation) : null;
-  if (warning !== null) note(`warning: ${warning}`);
+  if (warning !== null && !session.json) note(`warning: ${warning}`);
   await confirm(session, questionOf(reservation, { action, bankBears, bank }));
   const settled = unwrap(store.settle(by, reservation.reference, action, bankBears));
   return {

@@ -45,7 +45,6 @@ export function readSpan({ from, to }: SpanOptions, bank: Bank): { from?: number
 
 function readEnd(text: string, bank: Bank): number {
   const time = readTime(text, "--to", bank);
-  // "2026-03-12 " is not the bare date, and must not be read as its midnight unnoticed.
   const day = text.trim();
   return BARE_DAY.test(day) ? startOfLocalDay(addDays(day, 1), bank.timeZone) : time;
 }

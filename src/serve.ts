@@ -1,5 +1,6 @@
 // Puts a bank on the air: lock, store, engine, app, socket; and takes it off again.
 import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { openBank } from "./bank.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
@@ -81,18 +82,21 @@ function authenticationOf(dataDir: string, config: Config): Authentication {
   };
 }
 
-function tlsOf(config: Config) {
-  if (config.tls === undefined) return null;
-  const { certificate, key, client_ca } = config.tls;
-  for (const file of [certificate, key, client_ca]) {
-    if (file === undefined) continue;
+/** The TLS files; a relative name is looked for in the data dir. */
+function tlsOf(dataDir: string, { tls }: Config) {
+  if (tls === undefined) return null;
+  const read = (name: string) => {
     try {
-      readFileSync(file);
+      return readFileSync(resolve(dataDir, name));
     } catch {
-      throw new ServeRefused(`the TLS file ${file} cannot be read: name a readable one`);
+      throw new ServeRefused(`the TLS file ${name} cannot be read: name a readable one`);
     }
-  }
-  return { certificate, key, clientCa: client_ca ?? null };
+  };
+  return {
+    certificate: read(tls.certificate),
+    key: read(tls.key),
+    clientCa: tls.client_ca === undefined ? null : read(tls.client_ca),
+  };
 }
 
 /** Starts to serve; throws CannotOpen, ConfigError, KeyError or ServeRefused with what to do. */
@@ -110,7 +114,7 @@ export function serve(options: ServeOptions): Served {
     assertAuthenticated(config, host, options, bank);
     const authentication = authenticationOf(dataDir, config);
     const receiptKey = readReceiptKey(dataDir);
-    const tls = tlsOf(config);
+    const tls = tlsOf(dataDir, config);
 
     const engine: Engine = createEngine(store, {
       clock: systemClock,

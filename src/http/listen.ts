@@ -1,14 +1,14 @@
 // Puts the app on a socket, and takes it off again without dropping what was accepted.
-import { readFileSync } from "node:fs";
 import type { App } from "./app.ts";
 
 export type ListenOptions = {
   readonly host: string;
   readonly port: number;
+  /** PEM; with a client CA only clients with a certificate of it are let in. */
   readonly tls: {
-    readonly certificate: string;
-    readonly key: string;
-    readonly clientCa: string | null;
+    readonly certificate: Buffer;
+    readonly key: Buffer;
+    readonly clientCa: Buffer | null;
   } | null;
 };
 
@@ -25,13 +25,12 @@ export type Listener = {
 
 function tlsOptions({ tls }: ListenOptions) {
   if (tls === null) return {};
-  const files = { cert: readFileSync(tls.certificate), key: readFileSync(tls.key) };
-  if (tls.clientCa === null) return { tls: files };
-  const ca = readFileSync(tls.clientCa);
-  return { tls: { ...files, ca, requestCert: true, rejectUnauthorized: true } };
+  const own = { cert: tls.certificate, key: tls.key };
+  if (tls.clientCa === null) return { tls: own };
+  return { tls: { ...own, ca: tls.clientCa, requestCert: true, rejectUnauthorized: true } };
 }
 
-/** Starts to listen; throws where the address is taken or a TLS file cannot be read. */
+/** Starts to listen; throws where the address is taken or a TLS file is no PEM. */
 export function listen(app: App, options: ListenOptions): Listener {
   app.compile();
   const server = Bun.serve({

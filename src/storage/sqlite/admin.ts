@@ -1,7 +1,8 @@
 // What an admin changes, each act one journalled commit. Called inside a write (store.ts).
 import type { Database } from "bun:sqlite";
 import { type AccountStatus, available, type InternalAccount } from "../../domain/account.ts";
-import { customer, internal, transferEntries } from "../../domain/entries.ts";
+import { customer, type Entry, internal, transferEntries } from "../../domain/entries.ts";
+import type { FindingDraft } from "../../domain/finding.ts";
 import { canonicalBuyerId } from "../../domain/identifiers.ts";
 import type { LimitFigures } from "../../domain/limits.ts";
 import { formatAmount, type Minor, minor } from "../../domain/money.ts";
@@ -18,7 +19,7 @@ import type {
 } from "../store.ts";
 import type { Journal, JournalRecord } from "./journal.ts";
 import { pinHash } from "./pins.ts";
-import type { Purchases } from "./purchases.ts";
+import type { OpenReservation, Purchases } from "./purchases.ts";
 import { notFound, refuse } from "./refused.ts";
 
 type AccountRow = {
@@ -41,16 +42,25 @@ const FIGURES = {
   monthCount: "month_count",
 } as const satisfies Record<keyof LimitFigures, string>;
 
+const NO_FIGURES: LimitFigures = {
+  min: null,
+  max: null,
+  dayAmount: null,
+  dayCount: null,
+  monthAmount: null,
+  monthCount: null,
+};
+
+const ACCOUNT = `SELECT id, number, internal, status, ledger_balance AS ledgerBalance, held,
+    overdraft, pin_hash IS NOT NULL AS hasPin FROM accounts`;
+
 export const LIMIT_COLUMNS = `scope, scope_key AS scopeKey, min, max, day_amount AS dayAmount,
   day_count AS dayCount, month_amount AS monthAmount, month_count AS monthCount`;
 
 type Parts = { bank: Bank; journal: Journal; purchases: Purchases; options: StoreOptions };
 
 export function adminOn(db: Database, { bank, journal, purchases, options }: Parts) {
-  const selectAccount = db.query(
-    `SELECT id, number, internal, status, ledger_balance AS ledgerBalance, held, overdraft,
-       pin_hash IS NOT NULL AS hasPin FROM accounts WHERE number = ?`,
-  );
+  const selectAccount = db.query(`${ACCOUNT} WHERE number = ?`);
   const insertAccount = db.query(
     `INSERT INTO accounts (number, name, status, overdraft, created_at) VALUES (?, ?, ?, ?, ?)`,
   );
@@ -63,6 +73,19 @@ export function adminOn(db: Database, { bank, journal, purchases, options }: Par
   );
   const selectLimit = db.query(
     `SELECT ${LIMIT_COLUMNS} FROM limits WHERE scope = ? AND scope_key = ?`,
+  );
+  const deleteLimit = db.query("DELETE FROM limits WHERE scope = ? AND scope_key = ?");
+  const replaceLimit = db.query(
+    `INSERT OR REPLACE INTO limits (scope, scope_key, ${Object.values(FIGURES).join(", ")})
+     VALUES ($scope, $scopeKey, ${Object.keys(FIGURES)
+       .map((figure) => `$${figure}`)
+       .join(", ")})`,
+  );
+  const accountById = db.query(`${ACCOUNT} WHERE id = ?`);
+  /** What an operator's act on the reservation settles. */
+  const closeSettled = db.query(
+    `UPDATE findings SET closed_at = ?, closed_by = ? WHERE request_id = ? AND closed_at IS NULL
+       AND kind IN ('contradiction', 'supplier-unknown', 'interrupted')`,
   );
   const corrected = db.query(
     "SELECT 1 FROM journal WHERE reservation_id = ? AND kind = 'correction'",
@@ -130,13 +153,64 @@ export function adminOn(db: Database, { bank, journal, purchases, options }: Par
     return row.internal === null ? customer(row.id) : internal(row.internal);
   }
 
-  function settleFindings(by: By, requestId: string, journalId: number): void {
-    db.query(
-      `UPDATE findings SET closed_at = ?, closed_by = ?
-       WHERE request_id = ? AND closed_at IS NULL
-         AND kind IN ('contradiction', 'supplier-unknown', 'interrupted')`,
-    ).run(options.now(), journalId, requestId);
-    if (by.reason === null) refuse("a reason is needed");
+  function writeLimits(
+    by: By,
+    name: string,
+    { scope, scopeKey }: LimitTarget,
+    figures: Partial<LimitFigures>,
+  ): LimitRow {
+    const before = selectLimit.get(scope, scopeKey) as LimitRow | null;
+    const after: LimitRow = { ...NO_FIGURES, ...before, ...figures, scope, scopeKey };
+    if (after.min !== null && after.max !== null && after.min > after.max) {
+      refuse(`the minimum ${money(after.min)} would be over the maximum ${money(after.max)}`);
+    }
+    const isEmpty = Object.keys(FIGURES).every((key) => after[key as keyof LimitFigures] === null);
+    if (isEmpty) deleteLimit.run(scope, scopeKey);
+    else replaceLimit.run({ ...after });
+    act(by, name, `${scope} ${scopeKey}`, JSON.stringify({ before, after: figures }));
+    return after;
+  }
+
+  /** Ends an open reservation as a result would; gives the journal's id of it. */
+  function resolveOpen(
+    by: By,
+    reservation: OpenReservation,
+    action: SettleAction,
+    findings: readonly FindingDraft[],
+  ): number {
+    const { requestId, reference } = reservation;
+    const at = options.now();
+    const posted = purchases.end(reservation, action, { now: at, cause: "operator", by });
+    for (const finding of findings) journal.finding(finding, { requestId, reference, at });
+    return posted ?? act(by, `reservations ${action}`, reference);
+  }
+
+  /** Writes the one correcting posting of an ended reservation; gives the journal's id of it. */
+  function correct(
+    by: By,
+    reservation: OpenReservation,
+    action: SettleAction,
+    entries: readonly Entry[],
+    bankBears: boolean,
+  ): number {
+    const row = accountById.get(reservation.accountId) as AccountRow;
+    const taken = entries.find(({ account, amount }) => account.kind === "customer" && amount < 0);
+    if (taken !== undefined && -taken.amount > available(row)) {
+      refuse(
+        `account ${row.number} has ${money(available(row))} available, less than ` +
+          `${money(minor(-taken.amount))}: credit it first, or let the bank bear it (--bank-bears)`,
+      );
+    }
+    const record: JournalRecord = {
+      at: options.now(),
+      kind: "correction",
+      act: `reservations ${action}`,
+      subject: reservation.reference,
+      detail: bankBears ? "the bank bears it" : null,
+      reservationId: reservation.id,
+      by,
+    };
+    return journal.post(record, entries);
   }
 
   return {
@@ -255,103 +329,35 @@ export function adminOn(db: Database, { bank, journal, purchases, options }: Par
 
     setLimits(by: By, target: LimitTarget, figures: Partial<LimitFigures>): LimitRow {
       if (target.scope === "account") customerAccount(target.scopeKey);
-      const before = selectLimit.get(target.scope, target.scopeKey) as LimitRow | null;
-      const after = { ...before, ...figures };
-      if (after.min != null && after.max != null && after.min > after.max) {
-        refuse(`the minimum ${money(after.min)} would be over the maximum ${money(after.max)}`);
-      }
-      db.query("INSERT OR IGNORE INTO limits (scope, scope_key) VALUES (?, ?)").run(
-        target.scope,
-        target.scopeKey,
-      );
-      for (const [figure, value] of Object.entries(figures)) {
-        const column = FIGURES[figure as keyof LimitFigures];
-        db.query(`UPDATE limits SET ${column} = ? WHERE scope = ? AND scope_key = ?`).run(
-          value,
-          target.scope,
-          target.scopeKey,
-        );
-      }
-      // A scope whose figures are all taken away is no limit at all.
-      db.query(
-        `DELETE FROM limits WHERE coalesce(min, max, day_amount, day_count, month_amount,
-           month_count) IS NULL`,
-      ).run();
-      const subject = `${target.scope} ${target.scopeKey}`;
-      act(by, "limits set", subject, JSON.stringify({ before, after: figures }));
-      const none = { min: null, max: null, dayAmount: null, dayCount: null } as const;
-      return (
-        (selectLimit.get(target.scope, target.scopeKey) as LimitRow | null) ?? {
-          ...target,
-          ...none,
-          monthAmount: null,
-          monthCount: null,
-        }
-      );
+      return writeLimits(by, "limits set", target, figures);
     },
 
     /** Takes away the figures named, or the scope's whole limit where none is. */
     unsetLimits(by: By, target: LimitTarget, figures: readonly (keyof LimitFigures)[]): null {
       const named = figures.length > 0 ? figures : (Object.keys(FIGURES) as (keyof LimitFigures)[]);
-      const before = selectLimit.get(target.scope, target.scopeKey) as LimitRow | null;
-      if (before === null) notFound(`there is no limit for ${target.scope} ${target.scopeKey}`);
-      this.setLimits(by, target, Object.fromEntries(named.map((figure) => [figure, null])));
+      if (selectLimit.get(target.scope, target.scopeKey) === null) {
+        notFound(`there is no limit for ${target.scope} ${target.scopeKey}`);
+      }
+      const nothing = Object.fromEntries(named.map((figure) => [figure, null]));
+      writeLimits(by, "limits unset", target, nothing);
       return null;
     },
 
+    /** Gives our reference of the reservation that was settled. */
     settle(by: By, ref: string, action: SettleAction, bankBears: boolean): string {
       const reservation =
         purchases.find(ref) ?? notFound(`no reservation has the reference ${ref}`);
-      const { id, reference, requestId, accountId } = reservation;
-      const decision = decideSettle(
-        { ...reservation, corrected: corrected.get(id) !== null },
-        action,
-        bankBears,
-      );
-      const now = options.now();
-      const command = `reservations ${action}`;
-      if (decision.kind === "refused") refuse(`reservation ${reference}: ${decision.why}`);
-      if (decision.kind === "resolve") {
-        purchases.end(reservation, action, { now, cause: "operator", by });
-        for (const finding of decision.findings) {
-          journal.finding(finding, { requestId, reference, at: now });
-        }
-        const journalId =
-          action === "release"
-            ? act(by, command, reference)
-            : (db.query("SELECT max(id) AS id FROM journal").get() as { id: number }).id;
-        settleFindings(by, requestId, journalId);
-        return reference;
+      const isCorrected = corrected.get(reservation.id) !== null;
+      const decision = decideSettle({ ...reservation, corrected: isCorrected }, action, bankBears);
+      if (decision.kind === "refused") {
+        refuse(`reservation ${reservation.reference}: ${decision.why}`);
       }
-      const payer = decision.entries.find(
-        ({ account, amount }) => account.kind === "customer" && amount < 0,
-      );
-      const account = db
-        .query(
-          `SELECT number, ledger_balance AS ledgerBalance, held, overdraft FROM accounts
-           WHERE id = ?`,
-        )
-        .get(accountId) as AccountRow;
-      if (payer !== undefined && -payer.amount > available(account)) {
-        refuse(
-          `account ${account.number} has ${money(available(account))} available, less than ` +
-            `${money(minor(-payer.amount))}: credit it first, or let the bank bear it (--bank-bears)`,
-        );
-      }
-      const journalId = journal.post(
-        {
-          at: now,
-          kind: "correction",
-          act: command,
-          subject: reference,
-          detail: bankBears ? "the bank bears it" : null,
-          reservationId: id,
-          by,
-        },
-        decision.entries,
-      );
-      settleFindings(by, requestId, journalId);
-      return reference;
+      const journalId =
+        decision.kind === "resolve"
+          ? resolveOpen(by, reservation, action, decision.findings)
+          : correct(by, reservation, action, decision.entries, bankBears);
+      closeSettled.run(options.now(), journalId, reservation.requestId);
+      return reservation.reference;
     },
 
     closeFinding(by: By, id: number): void {

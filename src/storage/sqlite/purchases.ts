@@ -288,13 +288,13 @@ export function purchasesOn(
 
   /**
    * Ends an open reservation. A release frees the hold and gives back to the limits' counters; a
-   * debit turns the hold into a posting.
+   * debit turns the hold into a posting, whose journal id it gives.
    */
   function end(
     reservation: OpenReservation,
     move: "debit" | "release",
     how: { now: number; cause: "result" | "operator" | "time-out"; resultCode?: string; by?: By },
-  ): void {
+  ): number | null {
     const { id, accountId, reserveAmount } = reservation;
     const state = move === "debit" ? "debited" : "released";
     const { changes } = resolve.run(state, how.now, how.cause, how.resultCode ?? null, id);
@@ -303,9 +303,9 @@ export function purchasesOn(
     unhold.run(reserveAmount, accountId);
     if (move === "release") {
       usage.giveBack({ day: reservation.localDay, ...reservation }, reserveAmount);
-      return;
+      return null;
     }
-    journal.post(
+    return journal.post(
       {
         at: how.now,
         kind: "debit",
