@@ -106,7 +106,8 @@ export function createApp(options: AppOptions) {
   const turned = (peer: string, request: Request, status: number, reason: string) =>
     refuse({ peer, method: request.method, path: pathOf(request), status, reason });
 
-  return new Elysia({ precompile: true })
+  // A host name may be short ("http://tb/..."): Elysia's faster guess at the path would miss it.
+  return new Elysia({ precompile: true, handler: { standardHostname: false } })
     .onError(({ code, error, request, server }) => {
       if (error instanceof NoAnswer) return noAnswer();
       if (code !== "NOT_FOUND") return answers.internalError();

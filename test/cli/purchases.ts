@@ -50,7 +50,7 @@ function operationOf(message: Message): Operation {
       ...given,
     };
     const receipt = receiptOf(message, { raasTxnRef: reserve, authCode: "***" });
-    return { kind: "reserve", request, authCode: null, receipt, expired: false };
+    return { kind: "reserve", request, authCode: null, receipt, told: null };
   }
   const request: ResultRequest = {
     requestId: message.result,
