@@ -27,7 +27,12 @@ export function formatOf<F extends string>(options: {
 /** A page as a terminal shows it, without the columns that only paper has room for. */
 export function pageText(page: Page): string {
   const parts = [page.title, facts(page.facts), ...page.sections.map(sectionText)];
+  if (page.sections.some(hasMore)) parts.push("More figures of each: --format html, csv or json.");
   return `${parts.join("\n\n")}\n`;
+}
+
+function hasMore({ columns, rows }: Section): boolean {
+  return rows.length > 0 && columns.some(({ only }) => only === "page");
 }
 
 function sectionText({ title, columns, rows, total, none }: Section): string {

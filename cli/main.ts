@@ -27,8 +27,9 @@ async function main(): Promise<void> {
 
 // A reader that has seen enough, such as head, is no failure.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-  process.exit();
+  if (error.code === "EPIPE") process.exit();
+  note(`error: the answer could not be written: ${error.message}`);
+  process.exit(EXIT.failed);
 });
 
 // Whatever this program writes is its user's alone.

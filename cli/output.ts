@@ -17,10 +17,12 @@ export function printText(text: string): void {
   process.stdout.write(`${cleanLines(text)}\n`);
 }
 
-/** Writes a part of a long answer on standard output; resolves once it was taken. */
+/** Writes a part of a long answer; resolves once it was taken. If it cannot be, main.ts ends. */
 export function writePart(text: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    process.stdout.write(cleanLines(text), (error) => (error == null ? resolve() : reject(error)));
+  return new Promise((resolve) => {
+    process.stdout.write(cleanLines(text), (error) => {
+      if (error == null) resolve();
+    });
   });
 }
 
@@ -62,13 +64,23 @@ function fail(message: string): never {
 
 // ---------------------------------------------------------------- tables
 
-export type Column = { readonly title: string; readonly align?: "right" };
+export type Column = {
+  readonly title: string;
+  readonly align?: "right";
+  /** Never broken, so that it can be copied: a reference. */
+  readonly whole?: true;
+};
 
 const GAP = "  ";
 const NARROWEST = 8;
 
 function terminalWidth(): number {
-  return Math.max(40, process.stdout.columns ?? 80);
+  // Into a pipe or a file every row is one line, for the next program to search.
+  return Math.max(40, process.stdout.columns ?? Number.MAX_SAFE_INTEGER);
+}
+
+function canShrink(column: Column | undefined): boolean {
+  return column?.align !== "right" && column?.whole !== true;
 }
 
 /** Takes width from the widest columns of text until the table fits; figures are never broken. */
@@ -79,9 +91,7 @@ function fitted(columns: readonly Column[], natural: readonly number[], width: n
   while (excess > 0) {
     const widest = widths.reduce(
       (best, each, index) =>
-        columns[index]?.align !== "right" && each > Math.max(NARROWEST, widths[best] ?? 0)
-          ? index
-          : best,
+        canShrink(columns[index]) && each > Math.max(NARROWEST, widths[best] ?? 0) ? index : best,
       -1,
     );
     if (widest === -1) break;
@@ -124,7 +134,7 @@ function layOut(columns: readonly Column[], rows: readonly (readonly string[])[]
   return { safe, widths: fitted(columns, natural, terminalWidth()) };
 }
 
-/** A table as wide as the terminal, 80 columns where there is none. */
+/** A table no wider than the terminal, where there is one. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
   const { safe, widths } = layOut(columns, rows);
   const titles = columns.map(({ title }) => title);

@@ -51,7 +51,7 @@ function receiptsTable(receipts: readonly ReceiptView[], bank: Bank): string {
       { title: "From" },
       { title: "Request" },
       { title: "Answer" },
-      { title: "raasTxnRef" },
+      { title: "raasTxnRef", whole: true },
     ],
     receipts.map((receipt) => [
       receipt.id,

@@ -56,8 +56,8 @@ function reservationsTable(reservations: readonly ReservationView[], bank: Bank)
       { title: "Account" },
       { title: "Buyer" },
       { title: "Amount", align: "right" },
-      { title: "raasTxnRef" },
-      { title: "Our reference" },
+      { title: "raasTxnRef", whole: true },
+      { title: "Our reference", whole: true },
     ],
     reservations.map((reservation) => [
       localTimeText(reservation.reservedAt, bank.timeZone),

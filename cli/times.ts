@@ -37,8 +37,8 @@ export function readSpan({ from, to }: SpanOptions, bank: Bank): { from?: number
     ...(from === undefined ? {} : { from: readTime(from, "--from", bank) }),
     ...(to === undefined ? {} : { to: readEnd(to, bank) }),
   };
-  if (span.from !== undefined && span.to !== undefined && span.from > span.to) {
-    throw new Failure("usage", `--from ${from} is after --to ${to}: exchange them`);
+  if (span.from !== undefined && span.to !== undefined && span.from >= span.to) {
+    throw new Failure("usage", `--from ${from} is not before --to ${to}: exchange them`);
   }
   return span;
 }

@@ -87,7 +87,7 @@ async function testLint() {
 }
 
 async function testUnit() {
-  const files = testFiles("test", (name) => !name.startsWith("binary/"));
+  const files = testFiles("test", (name) => !/^(binary|cli)\//.test(name));
   if (pattern && files.length === 0) return;
   heading("unit tests");
   if (pattern) return countTests("unit tests", await bunTest(files));
@@ -121,11 +121,12 @@ function coverageProblem(report) {
 }
 
 async function testBinary() {
-  const files = testFiles("test/binary");
+  // The commands are tested as users have them: compiled.
+  const files = [...testFiles("test/binary"), ...testFiles("test/cli")];
   if (pattern && files.length === 0) return;
   heading("build");
   const built = (await check(process.execPath, [join(root, "scripts", "build.mjs")])) === 0;
-  count("build", built, "So the tests in test/binary did not run.");
+  count("build", built, "So the tests in test/binary and test/cli did not run.");
   if (!built) return;
 
   // Alone in a folder, far from node_modules and the sources, it must find everything in itself.

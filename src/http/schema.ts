@@ -120,7 +120,8 @@ function readText(value: unknown): string | null {
 
 /** The currency as a reason to decline: null where absent, of another type, or the bank's own. */
 function readCurrency(value: unknown, own: string): string | null {
-  const currency = readText(value)?.toUpperCase() ?? null;
+  // The database keeps no lone surrogate, and a repeat is compared with what it kept.
+  const currency = readText(value)?.toUpperCase().toWellFormed() ?? null;
   return currency === own ? null : currency;
 }
 

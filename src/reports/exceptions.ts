@@ -164,9 +164,6 @@ export function exceptionsCsv(report: ExceptionReport): Csv {
 // ---------------------------------------------------------------- for people
 
 const UNCONFIRMED_COLUMNS: readonly Column[] = [
-  { title: "raasTxnRef", above: true },
-  { title: "reserveFundsTxnRef", above: true },
-  { title: "clientTxnRef", above: true, only: "page" },
   { title: "Reserved at" },
   { title: "Business days", align: "right" },
   { title: "Buyer" },
@@ -178,6 +175,9 @@ const UNCONFIRMED_COLUMNS: readonly Column[] = [
   { title: "Client share", align: "right", only: "page" },
   { title: "Settlement", align: "right", only: "page" },
   { title: "First sent" },
+  { title: "raasTxnRef", whole: true },
+  { title: "reserveFundsTxnRef", whole: true },
+  { title: "clientTxnRef", whole: true, only: "page" },
 ];
 
 function unconfirmedSection({ bank, unconfirmed }: ExceptionReport): Section {
@@ -190,9 +190,6 @@ function unconfirmedSection({ bank, unconfirmed }: ExceptionReport): Section {
       "send the result of each, or say what became of it.",
     columns: UNCONFIRMED_COLUMNS,
     rows: unconfirmed.map(({ reservation, businessDays }) => [
-      reservation.requestId,
-      reservation.reference,
-      reservation.clientRef ?? "",
       localTimeText(reservation.reservedAt, bank.timeZone),
       String(businessDays),
       reservation.buyerId,
@@ -204,6 +201,9 @@ function unconfirmedSection({ bank, unconfirmed }: ExceptionReport): Section {
       amount(reservation.clientShareAmount),
       amount(reservation.settlementAmount),
       sentText(reservation.firstSentAt, bank),
+      reservation.requestId,
+      reservation.reference,
+      reservation.clientRef ?? "",
     ]),
     none: "None: every reservation that is due has its result.",
   };
@@ -215,15 +215,14 @@ function sentText(at: number | null, bank: Bank): string {
 
 const FINDING_COLUMNS: readonly Column[] = [
   { title: "ID", align: "right" },
-  { title: "What", above: true },
-  { title: "raasTxnRef", above: true },
-  { title: "reserveFundsTxnRef", above: true, only: "page" },
+  { title: "What" },
   { title: "Detail" },
   { title: "What to do", only: "page" },
-  { title: "Kind", only: "page" },
   { title: "Opened" },
   { title: "Times", align: "right" },
   { title: "First sent", only: "page" },
+  { title: "raasTxnRef", whole: true },
+  { title: "reserveFundsTxnRef", whole: true, only: "page" },
 ];
 
 function findingsSection({ bank, findings }: ExceptionReport): Section {
@@ -234,14 +233,13 @@ function findingsSection({ bank, findings }: ExceptionReport): Section {
     rows: findings.map((finding) => [
       String(finding.id),
       FINDINGS[finding.kind].title,
-      finding.requestId ?? "",
-      finding.reference ?? "",
       finding.detail,
       FINDINGS[finding.kind].advice,
-      finding.kind,
       localTimeText(finding.openedAt, bank.timeZone),
       String(finding.occurrences),
       sentText(finding.firstSentAt, bank),
+      finding.requestId ?? "",
+      finding.reference ?? "",
     ]),
     none: "None.",
     newSheet: true,

@@ -16,7 +16,7 @@ type Placed = { readonly column: Column; readonly index: number };
 function placed(columns: readonly Column[], above: boolean): Placed[] {
   return columns
     .map((column, index) => ({ column, index }))
-    .filter(({ column }) => (column.above === true) === above);
+    .filter(({ column }) => (column.whole === true) === above);
 }
 
 function aboveRow(places: readonly Placed[], row: readonly string[], width: number): string {

@@ -7,8 +7,8 @@ export type Column = {
   readonly align?: "right";
   /** "page": left out on a terminal, which has no room for every figure. */
   readonly only?: "page";
-  /** On paper it stands above its row, because it is too long for a column. */
-  readonly above?: true;
+  /** Never broken, so that it can be copied; on paper it stands above its row, for its length. */
+  readonly whole?: true;
 };
 
 export type Section = {

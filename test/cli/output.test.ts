@@ -1,8 +1,15 @@
-import { describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, test } from "bun:test";
 import { amountAdvice, clean, cleanLines, facts, readAmount, table } from "../../cli/output.ts";
 import type { Bank } from "../../src/storage/store.ts";
 
 const bank = (minorDigits: number) => ({ minorDigits, currency: "ZAR" }) as Bank;
+
+/** As on a terminal of so many columns; undefined is a pipe or a file. */
+function onTerminal(columns: number | undefined): void {
+  Object.defineProperty(process.stdout, "columns", { value: columns, configurable: true });
+}
+const before = process.stdout.columns;
+afterEach(() => onTerminal(before));
 
 describe("clean", () => {
   const rows: readonly [name: string, text: string, expected: string][] = [
@@ -53,6 +60,7 @@ describe("table", () => {
   });
 
   test("fits 80 columns and loses nothing", () => {
+    onTerminal(80);
     const long = "abcdefghij".repeat(12);
     const text = table(columns, [["漢字".repeat(20), "123456789012.00", long]]);
     for (const line of text.split("\n")) expect(Bun.stringWidth(line)).toBeLessThanOrEqual(80);
@@ -61,12 +69,26 @@ describe("table", () => {
     expect(letters).toBe(long);
   });
 
+  test("a column that is to be copied whole is not broken", () => {
+    onTerminal(80);
+    const [reference, why] = ["r".repeat(64), "word ".repeat(20).trim()];
+    expect(table([{ title: "Ref", whole: true }, { title: "Why" }], [[reference, why]])).toContain(
+      reference,
+    );
+  });
+
+  test("in a pipe each row is one line", () => {
+    onTerminal(undefined);
+    expect(table([{ title: "A" }], [["word ".repeat(100).trim()]]).split("\n")).toHaveLength(3);
+  });
+
   test("a cell cannot break the row", () => {
     expect(table([{ title: "A" }], [["x\ny"]]).split("\n")).toHaveLength(3);
   });
 });
 
 test("facts line up, and long ones go on below", () => {
+  onTerminal(80);
   const lines = facts([
     ["A", "x"],
     ["Long label", "word ".repeat(30).trim()],

@@ -1,8 +1,9 @@
 // Purchases as Clickatell makes them, at any time, in the bank of a data dir: for commands to show.
-import { readPinKey } from "../../src/keys.ts";
-import { minor, type Minor } from "../../src/domain/money.ts";
+
+import { type Minor, minor } from "../../src/domain/money.ts";
 import type { ReserveRequest } from "../../src/domain/reserve.ts";
 import type { ResultRequest } from "../../src/domain/result.ts";
+import { readPinKey } from "../../src/keys.ts";
 import { openSqliteStore } from "../../src/storage/sqlite/store.ts";
 import type { Operation, ReceiptDraft, Store } from "../../src/storage/store.ts";
 

@@ -110,7 +110,7 @@ export function adminOn(db: Database, { bank, journal, purchases, options }: Par
     return journal.record({ at: options.now(), kind: "act", act: name, subject, detail, by });
   }
 
-  function addOne(by: By, name: string, account: NewAccount): void {
+  function addOne(by: By, name: string, account: NewAccount, buyers: readonly string[]): void {
     const at = options.now();
     const { lastInsertRowid } = insertAccount.run(
       account.number,
@@ -120,7 +120,6 @@ export function adminOn(db: Database, { bank, journal, purchases, options }: Par
       at,
     );
     const id = Number(lastInsertRowid);
-    const buyers = account.buyers.map(canonical);
     for (const buyerId of buyers) upsertBuyer.run(buyerId, id);
     const record: JournalRecord = {
       at,
@@ -140,11 +139,12 @@ export function adminOn(db: Database, { bank, journal, purchases, options }: Par
   }
 
   /** Why one new account cannot be made beside what exists, or null. */
-  function refusalOf(account: NewAccount): string | null {
+  function refusalOf(account: NewAccount, buyers: readonly string[]): string | null {
     if (selectAccount.get(account.number) !== null) return `account ${account.number} exists`;
-    for (const buyer of account.buyers) {
-      const mapped = selectMapping.get(canonical(buyer)) as { number: string } | null;
-      if (mapped !== null) return `buyer ${buyer} is mapped to account ${mapped.number}`;
+    for (const [index, buyerId] of buyers.entries()) {
+      const mapped = selectMapping.get(buyerId) as { number: string } | null;
+      if (mapped !== null)
+        return `buyer ${account.buyers[index]} is mapped to account ${mapped.number}`;
     }
     return null;
   }
@@ -218,8 +218,9 @@ export function adminOn(db: Database, { bank, journal, purchases, options }: Par
       const refusals: RowRefusal[] = [];
       for (const [index, account] of accounts.entries()) {
         // Earlier rows are written already, so a number or buyer given twice is found here too.
-        const message = refusalOf(account);
-        if (message === null) addOne(by, name, account);
+        const buyers = account.buyers.map(canonical);
+        const message = refusalOf(account, buyers);
+        if (message === null) addOne(by, name, account, buyers);
         else refusals.push({ index, message });
       }
       return refusals;

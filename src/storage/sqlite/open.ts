@@ -1,6 +1,6 @@
 // Opens and creates the database file. Settings and why are here and nowhere else.
 import { Database } from "bun:sqlite";
-import { existsSync } from "node:fs";
+import { accessSync, constants, existsSync } from "node:fs";
 import { join } from "node:path";
 import { INTERNAL_ACCOUNTS } from "../../domain/account.ts";
 import type { BankIdentity } from "../store.ts";
@@ -58,14 +58,18 @@ function settings(db: Database, synchronous: "FULL" | "NORMAL"): void {
 
 /** Gives the database file of a data dir; throws CannotOpen where there is none. */
 function databaseFile(dataDir: string): string {
-  if (!existsSync(dataDir)) {
-    throw new CannotOpen(`${dataDir} does not exist: make the bank with transact-bank init`);
-  }
   const file = join(dataDir, DATABASE_FILE);
-  if (!existsSync(file)) {
-    throw new CannotOpen(`${dataDir} holds no bank: make it with transact-bank init`);
+  try {
+    accessSync(file, constants.R_OK | constants.W_OK);
+    return file;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "ENOENT" && code !== "ENOTDIR") {
+      throw new CannotOpen(`${file} cannot be used (${code}): run this as the bank's own user`);
+    }
+    const what = existsSync(dataDir) ? "holds no bank" : "does not exist";
+    throw new CannotOpen(`${dataDir} ${what}: make the bank with transact-bank init`);
   }
-  return file;
 }
 
 /**
