@@ -52,7 +52,7 @@ export async function deliver(text: string, output: string | undefined): Promise
 /** A link or a device of that name would be replaced by the new file: nobody means that. */
 function assertReplaceable(file: string): void {
   if (basename(file) === "" || file.endsWith("/")) {
-    throw new Failure("usage", "--output names no file: write it like exceptions.html");
+    throw new Failure("usage", `--output ${file} names no file: write it like exceptions.html`);
   }
   const there = lstatSync(file, { throwIfNoEntry: false });
   if (there !== undefined && !there.isFile()) {

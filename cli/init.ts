@@ -82,8 +82,10 @@ async function ask({ ask, example, rule }: Question): Promise<string> {
 }
 
 /** The answers of the flags and, on a terminal, of the person for the rest. */
-async function answersOf(options: InitOptions): Promise<Record<Question["key"], string>> {
-  const asking = options.input && canAsk({ json: options.json === true });
+async function answersOf(
+  options: InitOptions,
+  asking: boolean,
+): Promise<Record<Question["key"], string>> {
   const answers: Partial<Record<Question["key"], string>> = {};
   for (const question of QUESTIONS) {
     const given = options[question.key];
@@ -116,10 +118,21 @@ export function readSecretFile(file: string): string {
   return secret;
 }
 
+/** The secret of the flag's file or, on a terminal, of the person; null where there is none yet. */
+async function signatureSecretOf(options: InitOptions, asking: boolean): Promise<string | null> {
+  if (options.signatureSecretFile !== undefined) return readSecretFile(options.signatureSecretFile);
+  if (!asking) return null;
+  const answer = await clack.password({
+    message: "The secret that Clickatell signs with? (not shown; Enter if you have none yet)",
+  });
+  if (clack.isCancel(answer)) throw new Failure("failed", "cancelled: nothing was made");
+  return answer === undefined || answer === "" ? null : answer;
+}
+
 async function init(options: InitOptions) {
-  const secret =
-    options.signatureSecretFile === undefined ? null : readSecretFile(options.signatureSecretFile);
-  const answers = await answersOf(options);
+  const asking = options.input && canAsk({ json: options.json === true });
+  const answers = await answersOf(options, asking);
+  const secret = await signatureSecretOf(options, asking);
   const dataDir = resolve(answers.dataDir);
   const bank: BankIdentity = {
     code: answers.bankCode,

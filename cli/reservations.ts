@@ -139,11 +139,11 @@ function figures(reservation: ReservationView, bank: Bank): string {
 
 type Event = { readonly at: number; readonly what: string; readonly detail: string };
 
-function postingDetail({ entries, by }: JournalView, bank: Bank): string {
+function postingDetail({ entries, by, reason }: JournalView, bank: Bank): string {
   const moves = entries.map(
     ({ account, amount }) => `${account} ${formatAmount(amount, bank.minorDigits)}`,
   );
-  const why = by?.reason == null ? "" : `; ${whoText(by)}: ${by.reason}`;
+  const why = reason === null ? "" : `; ${whoText(by)}: ${reason}`;
   return `${moves.join(", ")}${why}`;
 }
 

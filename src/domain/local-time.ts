@@ -47,6 +47,8 @@ export function isoTime(epochMs: number): string {
  */
 export function parseTime(text: string, timeZone: string): number | null {
   const normal = text.trim().replace(" ", "T");
+  // Temporal would read "...[Europe/Berlin]" and pass over the zone or calendar it names.
+  if (normal.includes("[")) return null;
   try {
     if (/^\d{4}-\d{2}-\d{2}$/.test(normal)) return startOfLocalDay(normal, timeZone);
     if (/(Z|[+-]\d{2}:?\d{2})$/i.test(normal.slice(10))) {

@@ -3,11 +3,14 @@ import { clean } from "../printable.ts";
 import template from "./page.html" with { type: "text" };
 import type { Column, Page, Section } from "./page.ts";
 
+/** So many columns fit on every screen. */
+const FEW = 3;
+
 const text = (value: string): string => Bun.escapeHTML(clean(value));
 
 function cell(column: Column, value: string): string {
   const kind = column.align === "right" ? ' class="figure"' : "";
-  // The label stands before each value where a narrow screen turns rows into cards.
+  // On a card the label stands before its value.
   return `<td${kind} data-label="${text(column.title)}">${text(value)}</td>`;
 }
 
@@ -44,7 +47,9 @@ function tableOf(section: Section): string {
     .join("");
   const bodies = section.rows.map((row) => record(section, row)).join("\n");
   const total = section.total === undefined ? "" : record(section, section.total);
-  return `<table><thead><tr>${heads}</tr></thead>
+  // A narrow screen turns the rows of a wide table into cards.
+  const shape = section.columns.length > FEW ? "cards" : "few";
+  return `<table class="${shape}"><thead><tr>${heads}</tr></thead>
 ${bodies}
 ${total.replace("<tbody>", '<tbody class="total">')}</table>`;
 }

@@ -25,7 +25,7 @@ export const JOURNAL_COLUMNS = [
 
 export function journalRows(record: JournalView, bank: Bank): Cell[][] {
   const before = [record.id, isoTime(record.at), record.kind, record.act, subjectCell(record)];
-  const after = [record.reference, whoText(record.by), record.by?.reason ?? null, record.detail];
+  const after = [record.reference, whoText(record.by), record.reason, record.detail];
   if (record.entries.length === 0) return [[...before, null, null, null, null, ...after]];
   return record.entries.map(({ account, amount }) => [
     ...before,
@@ -43,7 +43,6 @@ function subjectCell({ subject }: JournalView): Cell {
 
 /** One record as people read it: what and why, and below it each entry. */
 export function journalLines(record: JournalView, bank: Bank): string[] {
-  const why = record.by?.reason;
   const head = [
     `#${record.id}`,
     localTimeText(record.at, bank.timeZone),
@@ -63,7 +62,7 @@ export function journalLines(record: JournalView, bank: Bank): string[] {
       ? []
       : [`    reservation ${record.reference}`]),
     ...(record.detail === null ? [] : [`    ${record.detail}`]),
-    ...(why == null ? [] : [`    why: ${why}`]),
+    ...(record.reason === null ? [] : [`    why: ${record.reason}`]),
     ...amounts.map(
       ({ account, figure }) =>
         `    ${account.padEnd(accountWidth)}  ${figure.padStart(figureWidth)}`,

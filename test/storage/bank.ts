@@ -1,0 +1,231 @@
+// A real bank in a temporary folder, with a few accounts and a clock that stands until it is set.
+// Tests of the store, the engine and the HTTP side share it; nothing in it is a mock.
+import { Database } from "bun:sqlite";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { CONFIG_FILE, type Config, readConfig } from "../../src/config.ts";
+import { minor } from "../../src/domain/money.ts";
+import type { Outcome } from "../../src/domain/outcomes.ts";
+import type { ReserveRequest } from "../../src/domain/reserve.ts";
+import type { ResultRequest } from "../../src/domain/result.ts";
+import { initBank } from "../../src/init.ts";
+import { readPinKey } from "../../src/keys.ts";
+import { DATABASE_FILE } from "../../src/storage/sqlite/open.ts";
+import { openSqliteStore } from "../../src/storage/sqlite/store.ts";
+import type {
+  BankIdentity,
+  By,
+  NewAccount,
+  Operation,
+  OperationOutcome,
+  ReceiptDraft,
+  ReserveOperation,
+  Result,
+  ResultOperation,
+  Store,
+} from "../../src/storage/store.ts";
+
+/** Who the tests are, in the journal. */
+export const BY: By = {
+  loginUid: 1000,
+  loginName: "thandi",
+  effectiveUid: 0,
+  effectiveName: "root",
+  reason: "a test",
+};
+
+export const IDENTITY: BankIdentity = {
+  code: "ACME",
+  currency: "ZAR",
+  minorDigits: 2,
+  timeZone: "Africa/Johannesburg",
+  country: "ZA",
+  demo: false,
+};
+
+/** Monday 2026-03-02, 10:00 in Johannesburg: where the clock stands first. */
+export const MONDAY_MORNING = Date.parse("2026-03-02T10:00:00+02:00");
+
+export const PIN = "1234";
+
+const account = (number: string, given: Partial<NewAccount>): NewAccount => ({
+  number,
+  name: `Customer ${number}`,
+  balance: minor(500_000),
+  overdraft: minor(0),
+  status: "active",
+  buyers: [],
+  ...given,
+});
+
+/** One account in each state; 5000.00 in every one. Account 1005's PIN is `PIN`. */
+export const ACCOUNTS: readonly NewAccount[] = [
+  account("1001", { buyers: ["27731304702"] }),
+  account("1002", { buyers: ["27731304703"], overdraft: minor(100_000) }),
+  account("1003", { buyers: ["27731304704"], status: "inactive" }),
+  account("1004", { buyers: ["27731304705"], status: "blacklisted" }),
+  account("1005", { buyers: ["27731304706"] }),
+];
+
+export const buyerOf = (number: string): string =>
+  ACCOUNTS.find((known) => known.number === number)?.buyers[0] ?? "27731304709";
+
+export function receiptDraft(given: Partial<ReceiptDraft> = {}): ReceiptDraft {
+  return {
+    receivedAt: MONDAY_MORNING,
+    startedAtMs: 0,
+    peer: "127.0.0.1",
+    path: "/reserveFunds",
+    body: "{}",
+    bodyLength: 2,
+    bodyDigest: null,
+    signature: "not-required",
+    notes: [],
+    ...given,
+  };
+}
+
+/** A sale of 100.00 with a fee of 5.00 to the buyer of account 1001, of which 90.00 is owed. */
+export function reserveOperation(
+  requestId: string,
+  given: Partial<ReserveRequest> = {},
+  authCode: string | null = null,
+): ReserveOperation {
+  const request: ReserveRequest = {
+    requestId,
+    clientRef: "client-1",
+    channelId: 7,
+    buyerId: buyerOf("1001"),
+    reserveAmount: minor(10_500),
+    purchaseAmount: minor(10_000),
+    feeAmount: minor(500),
+    clientShareAmount: minor(1_000),
+    settlementAmount: minor(9_000),
+    productId: 110,
+    targetId: null,
+    currency: null,
+    ...given,
+  };
+  return { kind: "reserve", request, authCode, receipt: receiptDraft(), told: null };
+}
+
+export function resultOperation(
+  requestId: string | null,
+  resultCode: string,
+  given: Partial<ResultRequest> = {},
+): ResultOperation {
+  const request: ResultRequest = {
+    requestId,
+    reference: null,
+    resultCode,
+    reserveAmount: null,
+    feeAmount: null,
+    clientShareAmount: null,
+    settlementAmount: null,
+    malformedFields: [],
+    ...given,
+  };
+  return { kind: "result", request, receipt: receiptDraft({ path: "/transactResult" }) };
+}
+
+/** The value of an admin's act that must succeed. */
+export function done<T>(result: Result<T>): T {
+  if (!result.ok) throw new Error(`refused: ${result.refusal.message}`);
+  return result.value;
+}
+
+export type TestClock = {
+  now(): number;
+  /** Takes ISO 8601 text with a zone, or epoch milliseconds. */
+  set(time: string | number): void;
+};
+
+export type TemporaryBank = {
+  readonly dataDir: string;
+  readonly store: Store;
+  readonly config: Config;
+  readonly clock: TestClock;
+  /** Applies operations in one batch, at the clock's time. */
+  apply(...operations: Operation[]): OperationOutcome[];
+  /** Applies one reserve; gives its outcome. */
+  reserve(requestId: string, given?: Partial<ReserveRequest>, authCode?: string | null): Outcome;
+  /** Applies one result. */
+  result(
+    requestId: string | null,
+    resultCode: string,
+    given?: Partial<ResultRequest>,
+  ): "accepted" | "unmatched";
+  /** Runs SQL on a connection of its own, beside the store; gives the rows. */
+  sql(text: string, ...values: (string | number | null)[]): Record<string, unknown>[];
+  /** Closes the store and removes the folder. */
+  close(): void;
+};
+
+export type TemporaryBankOptions = {
+  readonly identity?: Partial<BankIdentity>;
+  readonly accounts?: readonly NewAccount[];
+  /** The text of config.toml. */
+  readonly config?: string;
+  readonly signatureSecret?: string;
+  /** Opens the store as the server does, without a flush in each commit. */
+  readonly serving?: boolean;
+};
+
+/** Makes a bank in a new folder and opens its store, as src/bank.ts does but with our clock. */
+export function temporaryBank(options: TemporaryBankOptions = {}): TemporaryBank {
+  const folder = mkdtempSync(join(tmpdir(), "transact-bank-"));
+  const dataDir = join(folder, "bank");
+  initBank(dataDir, { ...IDENTITY, ...options.identity }, options.signatureSecret ?? null);
+  if (options.config !== undefined) writeFileSync(join(dataDir, CONFIG_FILE), options.config);
+  const config = readConfig(dataDir);
+  let now = MONDAY_MORNING;
+  const store = openSqliteStore(dataDir, {
+    serving: options.serving === true,
+    now: () => now,
+    newUuid: Bun.randomUUIDv7,
+    policy: { pinPolicy: config.pin_policy, pinMaxTries: config.pin_max_tries },
+    pinKey: readPinKey(dataDir),
+  });
+  const accounts = options.accounts ?? ACCOUNTS;
+  done(store.addAccounts(BY, "accounts add", accounts, false));
+  if (accounts.some(({ number }) => number === "1005")) done(store.setPin(BY, "1005", PIN));
+
+  const apply = (...operations: Operation[]) =>
+    store.applyBatch(operations, { now, monotonicMs: 0, openSince: now });
+  function applyOne<K extends OperationOutcome["kind"]>(operation: Operation, kind: K) {
+    const [outcome] = apply(operation);
+    if (outcome?.kind !== kind) throw new Error(`${operation.kind} gave ${Bun.inspect(outcome)}`);
+    return outcome as Extract<OperationOutcome, { kind: K }>;
+  }
+  return {
+    dataDir,
+    store,
+    config,
+    clock: {
+      now: () => now,
+      set: (time) => {
+        now = typeof time === "number" ? time : Date.parse(time);
+      },
+    },
+    apply,
+    reserve: (requestId, given, authCode) =>
+      applyOne(reserveOperation(requestId, given, authCode), "reserve").outcome,
+    result: (requestId, resultCode, given) =>
+      applyOne(resultOperation(requestId, resultCode, given), "result").answer,
+    sql(text, ...values) {
+      const db = new Database(join(dataDir, DATABASE_FILE), { strict: true });
+      try {
+        db.run("PRAGMA busy_timeout = 5000");
+        db.run("PRAGMA foreign_keys = ON");
+        return db.query(text).all(...values) as Record<string, unknown>[];
+      } finally {
+        db.close();
+      }
+    },
+    close() {
+      store.close();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
