@@ -131,6 +131,7 @@ export function serve(options: ServeOptions): Served {
         reserveFunds: config.reserve_funds_path,
         transactResult: config.transact_result_path,
       },
+      https: tls !== null,
     });
     const interrupted = store.beginServing(systemClock.now());
     const listener = listen(app, { host, port: options.port ?? config.port, tls });

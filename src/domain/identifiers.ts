@@ -58,5 +58,6 @@ export function canonicalBuyerId(text: string, country: string): string {
   const number = phoneNumber(text, country as CountryCode);
   if (number === null) return text;
   const digits = number.slice(1);
+  if (digits === text) return text;
   return phoneNumber(digits, country as CountryCode) === number ? digits : number;
 }

@@ -19,7 +19,11 @@ export type SettleDecision =
   /** The reservation is open: the same as a result would do. */
   | { readonly kind: "resolve"; readonly findings: readonly FindingDraft[] }
   /** It ended the other way: one correcting posting; its state stays, its finding closes. */
-  | { readonly kind: "correct"; readonly entries: readonly Entry[] }
+  | {
+      readonly kind: "correct";
+      readonly entries: readonly Entry[];
+      readonly findings: readonly FindingDraft[];
+    }
   | { readonly kind: "refused"; readonly why: string };
 
 /**
@@ -47,12 +51,13 @@ export function decideSettle(
   const buyer = customer(reservation.accountId);
   if (action === "debit") {
     const payer = bankBears ? internal("loss") : buyer;
-    return { kind: "correct", entries: debitEntries(payer, reservation) };
+    const findings = splitFindings(reservation);
+    return { kind: "correct", entries: debitEntries(payer, reservation), findings };
   }
   const entries = bankBears
     ? transferEntries(internal("loss"), buyer, reservation.reserveAmount)
     : refundEntries(buyer, reservation);
-  return { kind: "correct", entries };
+  return { kind: "correct", entries, findings: [] };
 }
 
 /** True while a late success may still come, so that a release by hand is the bank's risk. */

@@ -16,6 +16,7 @@ export type AppOptions = {
   readonly receiptKey: Uint8Array;
   readonly authentication: Authentication;
   readonly paths: { readonly reserveFunds: string; readonly transactResult: string };
+  readonly https: boolean;
 };
 
 type Incoming = { readonly request: Request; readonly peer: string; readonly path: string };
@@ -102,12 +103,14 @@ export function createApp(options: AppOptions) {
     server: { requestIP(request: Request): { address: string } | null } | null,
     request: Request,
   ) => plainAddress(server?.requestIP(request)?.address ?? "");
-  const pathOf = (request: Request) => new URL(request.url).pathname;
+  // A Host header that is no host makes the URL unreadable, and is no reason to fail.
+  const pathOf = ({ url }: Request) => URL.parse(url)?.pathname ?? url.replace(/\?.*$/s, "");
   const turned = (peer: string, request: Request, status: number, reason: string) =>
     refuse({ peer, method: request.method, path: pathOf(request), status, reason });
 
-  // A host name may be short ("http://tb/..."): Elysia's faster guess at the path would miss it.
-  return new Elysia({ precompile: true, handler: { standardHostname: false } })
+  // Elysia looks for the path's "/" from the URL's character 7, or from 11 where host names are
+  // "standard". A host name may be short ("http://tb/..."); but in "https://" 7 is too early.
+  return new Elysia({ precompile: true, handler: { standardHostname: options.https } })
     .onError(({ code, error, request, server }) => {
       if (error instanceof NoAnswer) return noAnswer();
       if (code !== "NOT_FOUND") return answers.internalError();

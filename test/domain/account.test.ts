@@ -11,10 +11,17 @@ test.each([
   [50_000, 60_000, 10_000, 0],
   [-10_000, 0, 10_000, 0],
   [0, 0, 0, 0],
-])("a balance of %d with %d held and an overdraft of %d leaves %d", (ledger, held, overdraft, left) => {
-  const balances = { ledgerBalance: minor(ledger), held: minor(held), overdraft: minor(overdraft) };
-  expect(available(balances)).toBe(minor(left));
-});
+])(
+  "a balance of %d with %d held and an overdraft of %d leaves %d",
+  (ledger, held, overdraft, left) => {
+    const balances = {
+      ledgerBalance: minor(ledger),
+      held: minor(held),
+      overdraft: minor(overdraft),
+    };
+    expect(available(balances)).toBe(minor(left));
+  },
+);
 
 test("an account is active, inactive or blacklisted", () => {
   expect([...ACCOUNT_STATUSES]).toEqual(["active", "inactive", "blacklisted"]);

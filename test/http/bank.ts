@@ -144,6 +144,7 @@ export function testBank(options: TestBankOptions = {}): TestBank {
     receiptKey: readReceiptKey(dataDir),
     authentication: { ...NOBODY_ASKED, ...options.authentication },
     paths: options.paths ?? { reserveFunds: "/reserveFunds", transactResult: "/transactResult" },
+    https: false,
   });
   const request = async (path: string, init: RequestInit) =>
     answerOf(await app.handle(new Request(`http://localhost${path}`, init)));

@@ -92,6 +92,14 @@ describe("over a socket", () => {
     expect(answer!.body).toContain('"0000"');
   });
 
+  test.each(["b", "tb", "bank.example:8443", "127.0.0.1", "[::1]:80", ""])(
+    "Host %p reaches the path",
+    async (host) => {
+      const bytes = post("/reserveFunds?x=/y", reserveBody()).replace("Host: bank", `Host: ${host}`);
+      expect((await once(bytes))!.body).toContain('"0000"');
+    },
+  );
+
   test("64 KiB exactly, with a length and chunked", async () => {
     const body = padded(LIMIT);
     expect((await once(post("/reserveFunds", body)))!.status).toBe(200);
@@ -144,25 +152,23 @@ describe("over a socket", () => {
   test.each(["Host: [", "Host: a b", "Host:", "Host: :99999999"])(
     "a malformed %p is answered, and harms nobody",
     async (host) => {
-      const connection = await rawConnection(bank().url);
-      connection.send(`GET /nowhere HTTP/1.1\r\n${host}\r\nConnection: close\r\n\r\n`);
-      const answer = await connection.answer();
-      connection.destroy();
-      expect([400, 404]).toContain(answer!.status);
+      const get = `GET /nowhere?authCode=4321 HTTP/1.1\r\n${host}\r\nConnection: close\r\n\r\n`;
+      expect([400, 404]).toContain((await once(get))!.status);
       expect(await statusOf(bank().url, { body: JSON.stringify(reserveBody()) })).toBe(200);
     },
   );
 
-  test("several requests on one connection, sent at once, are answered in their order", async () => {
+  test("several requests on one connection, one after another", async () => {
     const connection = await rawConnection(bank().url);
-    const bodies = [reserveBody(), reserveBody(), reserveBody()];
-    connection.send(bodies.map((body) => post("/reserveFunds", body)).join(""));
-    for (const body of bodies) {
-      const answer = await connection.answer();
-      expect(JSON.parse(answer!.body)).toMatchObject({
+    for (let n = 0; n < 3; n += 1) {
+      const body = reserveBody();
+      connection.send(post("/reserveFunds", body));
+      expect(JSON.parse((await connection.answer())!.body)).toMatchObject({
         responseCode: "0000",
         raasTxnRef: body["raasTxnRef"],
       });
+      connection.send(post("/transactResult", "no JSON"));
+      expect((await connection.answer())!.status).toBe(400);
     }
     connection.destroy();
   });
@@ -305,13 +311,15 @@ describe("TLS with client certificates", () => {
   const bank = servedBank({
     config: `tls = { certificate = "${file("server.pem")}", key = "${file("server.key")}", client_ca = "${file("ca.pem")}" }`,
   });
-  const call = (tls: object) =>
-    statusOf(bank().url, { body: JSON.stringify(reserveBody()), tls } as RequestInit);
+  const call = (tls: object, url = bank().url) =>
+    statusOf(url, { body: JSON.stringify(reserveBody()), tls } as RequestInit);
 
   test("one that the CA signed is served", async () => {
     expect(bank().url).toStartWith("https://");
     const own = { cert: pem("client.pem"), key: pem("client.key") };
-    expect(await call({ ca: pem("ca.pem"), ...own })).toBe(200);
+    const tls = { ca: pem("ca.pem"), ...own };
+    expect(await call(tls)).toBe(200);
+    expect(await call(tls, bank().url.replace("127.0.0.1", "localhost"))).toBe(200);
   });
 
   test.each([

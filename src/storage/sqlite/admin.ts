@@ -2,7 +2,6 @@
 import type { Database } from "bun:sqlite";
 import { type AccountStatus, available, type InternalAccount } from "../../domain/account.ts";
 import { customer, type Entry, internal, transferEntries } from "../../domain/entries.ts";
-import type { FindingDraft } from "../../domain/finding.ts";
 import { canonicalBuyerId } from "../../domain/identifiers.ts";
 import type { LimitFigures } from "../../domain/limits.ts";
 import { formatAmount, type Minor, minor } from "../../domain/money.ts";
@@ -172,17 +171,10 @@ export function adminOn(db: Database, { bank, journal, purchases, options }: Par
   }
 
   /** Ends an open reservation as a result would; gives the journal's id of it. */
-  function resolveOpen(
-    by: By,
-    reservation: OpenReservation,
-    action: SettleAction,
-    findings: readonly FindingDraft[],
-  ): number {
-    const { requestId, reference } = reservation;
-    const at = options.now();
-    const posted = purchases.end(reservation, action, { now: at, cause: "operator", by });
-    for (const finding of findings) journal.finding(finding, { requestId, reference, at });
-    return posted ?? act(by, `reservations ${action}`, reference);
+  function resolveOpen(by: By, reservation: OpenReservation, action: SettleAction): number {
+    const how = { now: options.now(), cause: "operator", by } as const;
+    const posted = purchases.end(reservation, action, how);
+    return posted ?? act(by, `reservations ${action}`, reservation.reference);
   }
 
   /** Writes the one correcting posting of an ended reservation; gives the journal's id of it. */
@@ -355,8 +347,12 @@ export function adminOn(db: Database, { bank, journal, purchases, options }: Par
       }
       const journalId =
         decision.kind === "resolve"
-          ? resolveOpen(by, reservation, action, decision.findings)
+          ? resolveOpen(by, reservation, action)
           : correct(by, reservation, action, decision.entries, bankBears);
+      const { requestId, reference } = reservation;
+      for (const finding of decision.findings) {
+        journal.finding(finding, { requestId, reference, at: options.now() });
+      }
       closeSettled.run(options.now(), journalId, reservation.requestId);
       return reservation.reference;
     },
