@@ -6,7 +6,8 @@ import { join, resolve } from "node:path";
 
 const MAIN = resolve(import.meta.dir, "../../cli/main.ts");
 const binary = process.env["TRANSACT_BANK_BINARY"];
-const program = binary === undefined ? [process.execPath, MAIN] : [binary];
+/** How the program is started; its arguments follow. */
+export const program = binary === undefined ? [process.execPath, MAIN] : [binary];
 
 export type Ran = { readonly exit: number; readonly out: string; readonly err: string };
 

@@ -119,9 +119,13 @@ describe("Signature", () => {
   ]);
 
   test("the verdict stands in the receipt", () => {
-    const statuses = bank().store.receipts(100).filter(({ signature }) => signature !== null);
+    const statuses = bank()
+      .store.receipts(100)
+      .filter(({ signature }) => signature !== null);
     expect(new Set(statuses.map(({ signature }) => signature))).toEqual(new Set(["valid"]));
-    const refusals = bank().store.receipts(100).filter(({ status }) => status === 401);
+    const refusals = bank()
+      .store.receipts(100)
+      .filter(({ status }) => status === 401);
     const reasons = new Set(refusals.map(({ message }) => message));
     expect(reasons).toEqual(new Set(["signature missing", "signature wrong"]));
   });

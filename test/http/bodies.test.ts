@@ -69,8 +69,7 @@ describe("the Content-Type does not matter", () => {
 });
 
 describe("UTF-8", () => {
-  const withBytes = (...middle: number[]) =>
-    bytes(text().slice(0, -1), ',"extra":"', middle, '"}');
+  const withBytes = (...middle: number[]) => bytes(text().slice(0, -1), ',"extra":"', middle, '"}');
 
   scenarios(bank, [
     {
@@ -177,7 +176,9 @@ describe("unusual JSON objects", () => {
 
   test("nothing was inherited by anything", () => {
     expect({} as Record<string, unknown>).not.toHaveProperty("b");
-    const kept = bank().store.receipts(4).map(({ body }) => body ?? "");
+    const kept = bank()
+      .store.receipts(4)
+      .map(({ body }) => body ?? "");
     expect(kept.some((body) => body.includes('"__proto__":{"a":1}'))).toBe(true);
   });
 

@@ -81,7 +81,9 @@ describe("every request leaves one receipt, with what it was answered", () => {
 
   test("the receipts of one purchase are found by its reference", async () => {
     const reference = bank().store.reservation(raasTxnRef)!.reference;
-    const statuses = bank().store.receiptsOf(raasTxnRef, reference).map(({ status }) => status);
+    const statuses = bank()
+      .store.receiptsOf(raasTxnRef, reference)
+      .map(({ status }) => status);
     // The 400 changed nothing, so it is not the purchase's.
     expect(statuses).toEqual([200, 200, 200, 202, 202, 202]);
   });

@@ -1,6 +1,7 @@
 // contract.md 3 and 4.4-4.8: what a result does, what it is answered, what a person must look at.
 import { describe, expect, test } from "bun:test";
 import { minor } from "../../src/domain/money.ts";
+import type { ReservationState } from "../../src/domain/reservation.ts";
 import { BY, done, newRequestId, type ReserveAnswer, reserve, reserveBody } from "./bank.ts";
 import { refused, scenarios, sharedBank } from "./scenario.ts";
 
@@ -32,7 +33,7 @@ describe("a result names its reservation by either reference, or both", () => {
     ];
   };
 
-  test.each([
+  test.each<[string, ReservationState]>([
     ["0000", "debited"],
     ["2201", "released"],
     ["2608", "released"],
@@ -44,7 +45,12 @@ describe("a result names its reservation by either reference, or both", () => {
       const [name, named] = references(answer)[form]!;
       const { status, body } = await result({ ...named, responseCode });
       const reached = stateOf(answer.reserveFundsTxnRef);
-      expect({ name, status, body, reached }).toEqual({ name, status: 202, body: "", reached: state });
+      expect({ name, status, body, reached }).toEqual({
+        name,
+        status: 202,
+        body: "",
+        reached: state,
+      });
     }
     expect(bank().held()).toBe(minor(0));
   });
@@ -94,9 +100,21 @@ describe("only the references and responseCode can be refused", () => {
   test("one reservation is open", () => reserve(bank(), { raasTxnRef: known }));
 
   scenarios(bank, [
-    ...[0, 2201, true, [], {}, "201", "22010", " 2201", "2201 ", "220a", "22.1", "+201", "２２０１"].map(
-      (value) => broken("responseCode", value, `responseCode must be ${FOUR_DIGITS}`),
-    ),
+    ...[
+      0,
+      2201,
+      true,
+      [],
+      {},
+      "201",
+      "22010",
+      " 2201",
+      "2201 ",
+      "220a",
+      "22.1",
+      "+201",
+      "２２０１",
+    ].map((value) => broken("responseCode", value, `responseCode must be ${FOUR_DIGITS}`)),
     ...[null, "", undefined].map((value) =>
       broken("responseCode", value, `responseCode is required: ${FOUR_DIGITS}`),
     ),
@@ -147,7 +165,13 @@ describe("only the references and responseCode can be refused", () => {
   test("any timestamp, null, empty and unknown fields are no finding", async () => {
     const answer = await reserve(bank());
     const { raasTxnRef } = answer;
-    const odd = { timestamp: 5, token: null, feeAmount: "", vendAmount: null, brandNew: { a: [1] } };
+    const odd = {
+      timestamp: 5,
+      token: null,
+      feeAmount: "",
+      vendAmount: null,
+      brandNew: { a: [1] },
+    };
     expect((await result({ raasTxnRef, responseCode: "0000", ...odd })).status).toBe(202);
     expect(findingsOf(answer)).toEqual([]);
     const kept = JSON.parse(bank().store.receiptsOf(raasTxnRef, null).at(-1)!.body!);
@@ -300,9 +324,7 @@ describe("findings of a result that took effect", () => {
     const answer = await reserve(bank());
     await result({ raasTxnRef: answer.raasTxnRef, responseCode: "0000", [field]: value });
     expect(bank().store.account("1001")!.ledgerBalance).toBe(minor(before - 10_000));
-    expect(findingsOf(answer)).toEqual([
-      ["amounts-differ", `the result has another ${field}`, 1],
-    ]);
+    expect(findingsOf(answer)).toEqual([["amounts-differ", `the result has another ${field}`, 1]]);
   });
 
   test("equal amounts in another form are no finding", async () => {
@@ -325,6 +347,10 @@ describe("findings of a result that took effect", () => {
 
 describe("the books after all of it", () => {
   test("every check passes", () => {
-    expect(bank().store.verify().filter(({ ok }) => !ok)).toEqual([]);
+    expect(
+      bank()
+        .store.verify()
+        .filter(({ ok }) => !ok),
+    ).toEqual([]);
   });
 });

@@ -1,0 +1,226 @@
+// Stops, kills, and a disk that is slow or broken.
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chunk, postHead, rawConnection } from "../http/socket.ts";
+import {
+  account,
+  type Bank,
+  newBank,
+  newRequestId,
+  type Reserved,
+  reserve,
+  reserveBody,
+  type Server,
+} from "./program.ts";
+
+let bank: Bank;
+beforeEach(async () => {
+  bank = await newBank();
+});
+afterEach(() => bank.remove());
+
+const verifies = async () => (await bank.json<{ ok: boolean }>("verify")).ok;
+
+describe("SIGTERM", () => {
+  test.each(["SIGTERM", "SIGINT"] as const)(
+    "%s: what was accepted is answered, idle connections are closed, exit 0 within 5 s",
+    async (signal) => {
+      const server = await bank.serve();
+      const idle = await rawConnection(server.url);
+      const used = await rawConnection(server.url);
+      used.send("GET /health/live HTTP/1.1\r\nHost: bank\r\n\r\n");
+      expect((await used.answer())!.status).toBe(200);
+      // Accepted, with its body still on the way when the signal comes.
+      const accepted = await rawConnection(server.url);
+      const raasTxnRef = newRequestId();
+      const body = JSON.stringify(reserveBody({ raasTxnRef }));
+      accepted.send(postHead("/reserveFunds", ["Transfer-Encoding: chunked"]));
+      accepted.send(chunk(body.slice(0, 20)));
+      await Bun.sleep(100);
+      const stopped = server.stop(signal);
+      await Bun.sleep(200);
+      await expect(fetch(`${server.url}/health/live`)).rejects.toThrow();
+      accepted.send(chunk(body.slice(20)) + chunk(""));
+      const answer = await accepted.answer();
+      expect(answer?.status).toBe(200);
+      const { responseCode } = JSON.parse(answer!.body) as Reserved;
+      expect(responseCode).toBe("0000");
+      const { exit, ms } = await stopped;
+      await Promise.all([idle.closed, used.closed, accepted.closed]);
+      expect(exit).toBe(0);
+      expect(ms).toBeLessThan(5_000);
+      expect((await account(bank)).heldMinor).toBe(10_000);
+      expect(await verifies()).toBe(true);
+    },
+  );
+
+  test("with idle connections alone it ends without waiting for them", async () => {
+    const server = await bank.serve();
+    const idle = await rawConnection(server.url);
+    const used = await rawConnection(server.url);
+    used.send("GET /health/live HTTP/1.1\r\nHost: bank\r\n\r\n");
+    await used.answer();
+    const { exit, ms } = await server.stop();
+    await Promise.all([idle.closed, used.closed]);
+    expect(exit).toBe(0);
+    expect(ms).toBeLessThan(2_000);
+  });
+
+  test("a caller that never ends its body does not keep it from ending", async () => {
+    const server = await bank.serve();
+    const hanging = await rawConnection(server.url);
+    hanging.send(postHead("/reserveFunds", ["Content-Length: 100"]));
+    await Bun.sleep(100);
+    const { exit, ms } = await server.stop();
+    await hanging.closed;
+    expect(exit).toBe(0);
+    expect(ms).toBeLessThan(5_000);
+  });
+});
+
+describe("kill -9 under load", () => {
+  test("every Success that was answered exists, every 202 took effect, the books agree", async () => {
+    await bank.admin("accounts credit 1001 1000000.00 --reason load --yes");
+    const server = await bank.serve();
+    const reserved: Reserved[] = [];
+    const debited = new Set<string>();
+    const client = async () => {
+      for (;;) {
+        const answer = await reserve(server, { reserveAmount: 100 });
+        if (answer.responseCode === "0000") reserved.push(answer);
+        const { raasTxnRef } = answer;
+        const { status } = await server.post("/transactResult", {
+          raasTxnRef,
+          responseCode: "0000",
+        });
+        if (status === 202) debited.add(raasTxnRef);
+      }
+    };
+    // Each ends when its connection is cut.
+    const clients = Array.from({ length: 16 }, () => client().catch(() => {}));
+    await Bun.sleep(700);
+    await server.stop("SIGKILL");
+    await Promise.all(clients);
+    expect(reserved.length).toBeGreaterThan(50);
+
+    const restarted = await bank.serve();
+    type Row = { requestId: string; reference: string; state: string };
+    const rows = await bank.json<Row[]>("reservations list");
+    const byRequest = new Map(rows.map((row) => [row.requestId, row]));
+    for (const { raasTxnRef, reserveFundsTxnRef } of reserved) {
+      const row = byRequest.get(raasTxnRef);
+      expect(row?.reference).toBe(reserveFundsTxnRef);
+      if (debited.has(raasTxnRef)) expect(row?.state).toBe("debited");
+    }
+    expect(await verifies()).toBe(true);
+    expect((await reserve(restarted)).responseCode).toBe("0000");
+    expect((await restarted.stop()).exit).toBe(0);
+  });
+});
+
+/** The library that makes the disk slow or broken, or null where there is no C compiler. */
+function slowDisk(folder: string): string | null {
+  const library = join(folder, "slow-disk.so");
+  const source = join(import.meta.dir, "slow-disk.c");
+  const compiler = Bun.which("cc") ?? Bun.which("gcc") ?? Bun.which("clang");
+  if (compiler === null || process.platform !== "linux") return null;
+  const made = Bun.spawnSync([compiler, "-shared", "-fPIC", "-O1", "-o", library, source]);
+  if (made.exitCode !== 0) throw new Error(made.stderr.toString());
+  return library;
+}
+
+const folder = mkdtempSync(join(tmpdir(), "transact-bank-slow-disk-"));
+const library = slowDisk(folder);
+if (library === null) {
+  // A push must not pass without them.
+  if (process.env["CI"] !== undefined) throw new Error("the tests of a slow disk need cc on Linux");
+  console.warn("NOT RUN: the tests of a slow and a broken disk need a C compiler (cc) on Linux");
+}
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe.if(library !== null)("a disk that is slow or broken", () => {
+  const fault = join(folder, "fault");
+  const disk = (does: string) => writeFileSync(fault, does);
+  let server: Server;
+  beforeAll(() => disk(""));
+  beforeEach(async () => {
+    disk("");
+    const env = { LD_PRELOAD: String(library), SLOW_DISK: fault };
+    server = await bank.serve({ env });
+  });
+  afterEach(async () => {
+    await server.stop("SIGKILL");
+  });
+
+  /** Waits, at most so many seconds, until a check holds. */
+  async function eventually(check: () => Promise<boolean>, seconds = 8): Promise<boolean> {
+    for (let tries = 0; tries < seconds * 10; tries += 1) {
+      if (await check()) return true;
+      await Bun.sleep(100);
+    }
+    return false;
+  }
+
+  test("a flush of 3 s: 2060 within 2 s, no hold remains, and repeats say 2060", async () => {
+    expect((await reserve(server)).responseCode).toBe("0000");
+    disk("delay 3000");
+    const body = reserveBody();
+    const startedAt = performance.now();
+    const answer = await server.post("/reserveFunds", body);
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    expect(answer.body).toBe(
+      `{"responseCode":"2060","responseMessage":"Time-out","raasTxnRef":"${body["raasTxnRef"]}"}`,
+    );
+    expect((await server.post("/reserveFunds", body)).body).toBe(answer.body);
+    disk("");
+    // What was answered before the trouble is all that is held.
+    expect(await eventually(async () => (await account(bank)).heldMinor === 10_000)).toBe(true);
+    expect((await server.post("/reserveFunds", body)).body).toBe(answer.body);
+    expect((await reserve(server)).responseCode).toBe("0000");
+    expect(await verifies()).toBe(true);
+  });
+
+  test("a flush of 5 s: a result is 503 with Retry-After within 4.2 s, and its resend 202", async () => {
+    const { raasTxnRef } = await reserve(server);
+    disk("delay 5000");
+    const startedAt = performance.now();
+    const result = { raasTxnRef, responseCode: "0000" };
+    const late = await server.post("/transactResult", result);
+    expect(performance.now() - startedAt).toBeLessThan(4_200);
+    expect([late.status, late.body]).toEqual([503, ""]);
+    expect(late.headers.get("retry-after")).toMatch(/^\d+$/);
+    disk("");
+    expect((await server.post("/transactResult", result)).status).toBe(202);
+    expect(await account(bank)).toMatchObject({ ledgerBalanceMinor: 490_000, heldMinor: 0 });
+  });
+
+  test("SIGTERM during a flush: what was accepted is answered first", async () => {
+    disk("delay 1000");
+    const answered = reserve(server);
+    await Bun.sleep(200);
+    const { exit, ms } = await server.stop();
+    expect((await answered).responseCode).toBe("0000");
+    expect(exit).toBe(0);
+    expect(ms).toBeLessThan(5_000);
+  });
+
+  test("a flush that fails: nobody is answered, it ends with 1, and the next start is sound", async () => {
+    const before = await reserve(server);
+    disk("fail");
+    const calls = Array.from({ length: 5 }, () =>
+      reserve(server).then(
+        () => "answered",
+        () => "closed",
+      ),
+    );
+    expect(new Set(await Promise.all(calls))).toEqual(new Set(["closed"]));
+    expect(await server.exited).toBe(1);
+    expect(server.err()).toContain("error: the disk did not take a flush");
+    disk("");
+    server = await bank.serve();
+    expect(await reserve(server, { raasTxnRef: before.raasTxnRef })).toEqual(before);
+    expect(await verifies()).toBe(true);
+  });
+});
