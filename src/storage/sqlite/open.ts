@@ -18,6 +18,9 @@ const OLDEST_SQLITE = "3.51.3";
 /** How long an admin's command waits for another writer's commit. */
 export const BUSY_TIMEOUT_MS = 10_000;
 
+/** Between two tries to open what another process is about to close. */
+const RETRY_OPEN_MS = 20;
+
 /** The data dir or its database cannot be used; the message says what to do. */
 export class CannotOpen extends Error {}
 
@@ -37,7 +40,6 @@ function assertOurs(db: Database, file: string): void {
 }
 
 function settings(db: Database, synchronous: "FULL" | "NORMAL"): void {
-  db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
   db.run("PRAGMA journal_mode = WAL");
   db.run(`PRAGMA synchronous = ${synchronous}`);
   db.run("PRAGMA foreign_keys = ON");
@@ -72,6 +74,18 @@ function databaseFile(dataDir: string): string {
   }
 }
 
+const isBusy = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_BUSY");
+
+/** Why a database could not be opened, with what to do. */
+function cannotOpen(file: string, error: unknown): CannotOpen {
+  if (error instanceof CannotOpen) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof NewerDatabase) return new CannotOpen(message);
+  if (isBusy(error)) return new CannotOpen(`${file} is busy: try again in a moment`);
+  return new CannotOpen(`${file} cannot be opened (${message}): restore it from a backup`);
+}
+
 /**
  * Opens the database of a data dir and migrates it.
  * `synchronous` is FULL for a command, which flushes at each commit, and NORMAL for the server,
@@ -79,21 +93,24 @@ function databaseFile(dataDir: string): string {
  */
 export function openDatabase(dataDir: string, synchronous: "FULL" | "NORMAL"): Database {
   const file = databaseFile(dataDir);
-  const db = new Database(file, { strict: true, readwrite: true });
-  try {
-    assertSqliteVersion(db);
-    assertOurs(db, file);
-    settings(db, synchronous);
-    migrate(db);
-  } catch (error) {
-    db.close();
-    if (error instanceof NewerDatabase || error instanceof CannotOpen) {
-      throw new CannotOpen(error.message);
+  const until = performance.now() + BUSY_TIMEOUT_MS;
+  for (;;) {
+    const db = new Database(file, { strict: true, readwrite: true });
+    try {
+      // Before the first read: another process may be clearing the WAL away as it ends.
+      db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+      assertSqliteVersion(db);
+      assertOurs(db, file);
+      settings(db, synchronous);
+      migrate(db);
+      return db;
+    } catch (error) {
+      db.close();
+      // Not every step of opening waits by itself.
+      if (!isBusy(error) || performance.now() > until) throw cannotOpen(file, error);
+      Bun.sleepSync(RETRY_OPEN_MS);
     }
-    const message = error instanceof Error ? error.message : String(error);
-    throw new CannotOpen(`${file} cannot be opened (${message}): restore it from a backup`);
   }
-  return db;
 }
 
 /**
@@ -112,6 +129,7 @@ export function createDatabase(
     readwrite: true,
   });
   try {
+    db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
     const { tables } = db.query("SELECT count(*) AS tables FROM sqlite_schema").get() as {
       tables: number;
     };
