@@ -1,0 +1,267 @@
+// Random histories of a bank against the naive one: every answer, every balance, every finding.
+// A failing history names its seed; TRANSACT_BANK_SEED=n runs that one alone.
+import { expect, test } from "bun:test";
+import { minor } from "../../src/domain/money.ts";
+import { OUTCOMES } from "../../src/domain/outcomes.ts";
+import type { NewAccount, Operation } from "../../src/storage/store.ts";
+import { BY, done, PIN, reserveOperation, resultOperation, temporaryBank } from "./bank.ts";
+import { type NaiveReserve, naiveBank } from "./naive-bank.ts";
+
+const HISTORIES = 120;
+const STEPS = 90;
+
+/** mulberry32: small, seeded, good enough to choose with. */
+function chooser(seed: number) {
+  let state = seed >>> 0;
+  const next = () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+  return {
+    below: (limit: number) => Math.floor(next() * limit),
+    one: <T>(from: readonly T[]): T => from[Math.floor(next() * from.length)] as T,
+    chance: (part: number) => next() < part,
+  };
+}
+type Chooser = ReturnType<typeof chooser>;
+
+const NUMBERS = ["A-1", "A-2", "A-3"];
+const BUYERS = ["27731304701", "27731304702", "27731304703", "CIF0731304702", "27731304709"];
+const AMOUNTS = [1, 999, 1_000, 5_000, 10_000, 20_001, 60_000];
+const CODES = ["0000", "0000", "0000", "2201", "2226", "2240"];
+
+/** A spelling that must mean the same buyer. */
+function spelled(choose: Chooser, buyer: string): string {
+  if (!buyer.startsWith("27")) return buyer;
+  const local = buyer.slice(2);
+  return choose.one([
+    buyer,
+    `+${buyer}`,
+    `00${buyer}`,
+    `0${local}`,
+    `+27 ${local.slice(0, 2)} (${local.slice(2)})`,
+  ]);
+}
+
+function randomReserve(choose: Chooser, requestId: string): NaiveReserve {
+  const amount = choose.one(AMOUNTS);
+  return {
+    requestId,
+    buyer: choose.one(BUYERS),
+    amount,
+    settlement: choose.chance(0.1) ? null : amount + choose.one([0, -1, 7, -amount]),
+    fee: choose.one([0, 0, 100]),
+    product: choose.one([null, 110, 917]),
+    channel: choose.one([null, 7]),
+    currency: choose.chance(0.03) ? "USD" : null,
+    authCode: choose.one([null, PIN, "9999", PIN]),
+  };
+}
+
+function history(seed: number): void {
+  const choose = chooser(seed);
+  const accounts = NUMBERS.map(
+    (number): NewAccount => ({
+      number,
+      name: number,
+      balance: minor(choose.one([0, 30_000, 100_000])),
+      overdraft: minor(choose.one([0, 20_000])),
+      status: "active",
+      buyers: [],
+    }),
+  );
+  const bank = temporaryBank({ accounts, serving: true });
+  const naive = naiveBank();
+  try {
+    for (const { number, balance, overdraft } of accounts) {
+      naive.open(number, balance, overdraft, number === "A-2" ? PIN : null);
+    }
+    done(bank.store.setPin(BY, "A-2", PIN));
+    for (const [index, buyer] of BUYERS.slice(0, 4).entries()) {
+      const number = NUMBERS[index % NUMBERS.length] as string;
+      done(bank.store.mapBuyer(BY, spelled(choose, buyer), number));
+      naive.map(buyer, number);
+    }
+    // Near a month's end, so that some histories cross it.
+    let now = Date.parse("2026-03-30T20:00:00Z");
+    for (let step = 0; step < STEPS; step += 1) {
+      now += choose.one([1_000, 60_000, 3_600_000, 5 * 3_600_000]);
+      bank.clock.set(now);
+      if (choose.chance(0.75)) purchases(choose, bank, naive, now);
+      else act(choose, bank, naive);
+    }
+    compare(bank, naive);
+  } finally {
+    bank.close();
+  }
+}
+
+type Bank = ReturnType<typeof temporaryBank>;
+type Naive = ReturnType<typeof naiveBank>;
+
+const localDay = (now: number) => new Date(now + 2 * 3_600_000).toISOString().slice(0, 10);
+const known: NaiveReserve[] = [];
+
+/** One batch of a few operations, answered one by one by the naive bank. */
+function purchases(choose: Chooser, bank: Bank, naive: Naive, now: number): void {
+  const operations: Operation[] = [];
+  const expected: string[] = [];
+  for (let count = choose.below(4) + 1; count > 0; count -= 1) {
+    const requestId = `r-${choose.below(40)}`;
+    if (choose.chance(0.4)) {
+      const code = choose.one(CODES);
+      operations.push(resultOperation(requestId, code));
+      expected.push(String(naive.result(requestId, code)));
+      continue;
+    }
+    const before = known.find((one) => one.requestId === requestId);
+    const same = before !== undefined && choose.chance(0.7);
+    const reserve = same ? before : randomReserve(choose, requestId);
+    known.push(reserve);
+    operations.push(operationOf(choose, reserve));
+    expected.push(naive.reserve(reserve, localDay(now)));
+  }
+  const outcomes = bank.apply(...operations).map((outcome) => {
+    if (outcome.kind === "reserve") return OUTCOMES[outcome.outcome].code;
+    if (outcome.kind === "result") return outcome.answer === "accepted" ? "202" : "404";
+    return Bun.inspect(outcome);
+  });
+  expect(outcomes).toEqual(expected);
+}
+
+function operationOf(choose: Chooser, reserve: NaiveReserve): Operation {
+  return reserveOperation(
+    reserve.requestId,
+    {
+      buyerId: spelled(choose, reserve.buyer),
+      reserveAmount: minor(reserve.amount),
+      purchaseAmount: null,
+      feeAmount: minor(reserve.fee),
+      clientShareAmount: minor(0),
+      settlementAmount: reserve.settlement === null ? null : minor(reserve.settlement),
+      productId: reserve.product,
+      channelId: reserve.channel,
+      currency: reserve.currency,
+    },
+    reserve.authCode,
+  );
+}
+
+/** One admin's act on both banks; a refusal of the one must be a refusal of the other. */
+function act(choose: Chooser, { store }: Bank, naive: Naive): void {
+  const number = choose.one(NUMBERS);
+  const account = naive.accounts.find((one) => one.number === number);
+  const buyer = choose.one(BUYERS);
+  const amount = choose.one(AMOUNTS);
+  const acts: (() => void)[] = [
+    () => {
+      done(store.credit(BY, number, minor(amount)));
+      naive.move(number, amount);
+    },
+    () => expect(store.debit(BY, number, minor(amount)).ok).toBe(naive.move(number, -amount)),
+    () => {
+      const status = choose.one(["active", "active", "inactive", "blacklisted"] as const);
+      done(store.setStatus(BY, number, status));
+      if (account) account.status = status;
+    },
+    () => {
+      done(store.mapBuyer(BY, spelled(choose, buyer), number));
+      naive.map(buyer, number);
+    },
+    () => {
+      if (naive.blocked.includes(buyer)) {
+        done(store.unblockBuyer(BY, spelled(choose, buyer)));
+        naive.blocked.splice(naive.blocked.indexOf(buyer), 1);
+      } else {
+        done(store.blockBuyer(BY, spelled(choose, buyer)));
+        naive.blocked.push(buyer);
+      }
+    },
+    () => {
+      const overdraft = choose.one([0, 10_000, 50_000]);
+      const refused = !store.setOverdraft(BY, number, minor(overdraft)).ok;
+      expect(refused).toBe(!naive.setOverdraft(number, overdraft));
+    },
+    () => {
+      const ref = `r-${choose.below(40)}`;
+      const debit = choose.chance(0.5);
+      const bears = choose.chance(0.3);
+      const settled = store.settle(BY, ref, debit ? "debit" : "release", bears).ok;
+      expect(settled).toBe(naive.settle(ref, debit, bears));
+    },
+    () => limit(choose, store, naive, number),
+    () => {
+      done(store.unlockPin(BY, "A-2"));
+      const locked = naive.accounts.find((one) => one.number === "A-2");
+      if (locked) Object.assign(locked, { wrong: 0, locked: false });
+    },
+  ];
+  choose.one(acts)();
+}
+
+function limit(choose: Chooser, store: Bank["store"], naive: Naive, number: string): void {
+  const [scope, scopeKey] = choose.one([
+    ["global", "*"],
+    ["channel", "7"],
+    ["product", "110"],
+    ["account", number],
+  ] as const);
+  const at = naive.limits.findIndex((one) => one.scope === scope && one.key === scopeKey);
+  if (at >= 0) {
+    done(store.unsetLimits(BY, { scope, scopeKey }, []));
+    naive.limits.splice(at, 1);
+    return;
+  }
+  const figure = choose.one([
+    "min",
+    "max",
+    "dayAmount",
+    "monthAmount",
+    "dayCount",
+    "monthCount",
+  ] as const);
+  const value = figure.endsWith("Count") ? choose.below(4) : choose.one(AMOUNTS);
+  done(store.setLimits(BY, { scope, scopeKey }, { [figure]: minor(value) }));
+  naive.limits.push({ scope, key: scopeKey, [figure]: value });
+}
+
+function compare({ store }: Bank, naive: Naive): void {
+  for (const { number, balance, overdraft, locked, pin } of naive.accounts) {
+    const account = naive.accounts.find((one) => one.number === number);
+    expect(store.account(number)).toMatchObject({
+      ledgerBalance: balance,
+      held: account === undefined ? 0 : naive.held(account),
+      overdraft,
+      pin: pin === null ? "none" : locked ? "locked" : "set",
+    });
+  }
+  const own = store.balances().filter(({ internal }) => internal !== null);
+  expect(Object.fromEntries(own.map(({ internal, balance }) => [internal, balance]))).toEqual(
+    naive.own,
+  );
+  const states = store
+    .reservations({ limit: 1_000 })
+    .map(({ requestId, state }) => `${requestId} ${state}`);
+  expect(states.sort()).toEqual(
+    naive.reservations.map((one) => `${one.requestId} ${one.state}`).sort(),
+  );
+  const kinds = (all: string[]) => all.map((text) => text.split(" ")[0]).sort();
+  expect(kinds(store.findings(null).map(({ kind }) => kind))).toEqual(kinds(naive.findings));
+  expect(store.verify().filter(({ ok }) => !ok)).toEqual([]);
+}
+
+const only = process.env["TRANSACT_BANK_SEED"];
+const start = only === undefined ? Date.now() % 1_000_000_007 : Number(only);
+
+test(`${HISTORIES} random histories agree with the naive bank, from seed ${start}`, () => {
+  for (let seed = start; seed < start + (only === undefined ? HISTORIES : 1); seed += 1) {
+    known.length = 0;
+    try {
+      history(seed);
+    } catch (error) {
+      throw new Error(`the history of TRANSACT_BANK_SEED=${seed} differs`, { cause: error });
+    }
+  }
+}, 120_000);
