@@ -43,11 +43,14 @@ describe("a data dir is served once", () => {
     expect((await second.stop()).exit).toBe(0);
   });
 
-  test("a port in use is refused by name", async () => {
-    const taken = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response() });
-    const said = await refusal({ args: ["--port", String(taken.port)] });
-    await taken.stop(true);
-    expect(said).toContain("the port is in use");
+  test("another bank's port is refused: two servers never share one", async () => {
+    const other = await newBank({ account: false });
+    const taken = await other.serve();
+    expect(await refusal({ args: ["--port", new URL(taken.url).port] })).toContain(
+      "the port is in use",
+    );
+    await taken.stop();
+    other.remove();
   });
 });
 

@@ -24,6 +24,8 @@ export type HeldBank = ManualClock & {
   readonly store: Store;
   /** The kinds of all operations that were committed, batch by batch. */
   readonly batches: Operation["kind"][][];
+  /** What the last batch said of the oldest request whose answer may not have left. */
+  openSince(): number;
   /** What onFatal was told. */
   readonly fatal: unknown[];
   /** From now on flushes wait for `release`. */
@@ -36,6 +38,8 @@ export type HeldBank = ManualClock & {
   /** While set, no batch can be committed. */
   commitError: Error | null;
   reserve(requestId: string, fields?: Partial<ReserveRequest>, authCode?: string): Call<string>;
+  /** A reserve whose headers came so many milliseconds before its body. */
+  slowReserve(requestId: string, bodyTookMs: number): Call<string>;
   result(requestId: string, resultCode: string): Call<ResultAnswer>;
   held(): number;
   answerCodes(requestId: string): (string | null)[];
@@ -100,12 +104,14 @@ export function heldBank(accounts: readonly Wanted[] = [{}]): HeldBank {
   let running: { end: () => void; fail: (error: Error) => void }[] = [];
   const batches: Operation["kind"][][] = [];
   const fatal: unknown[] = [];
+  let openSince = 0;
 
   const disk: Store = {
     ...store,
     applyBatch(operations, times) {
       if (bank.commitError !== null) throw bank.commitError;
       const outcomes = store.applyBatch(operations, times);
+      openSince = times.openSince;
       batches.push(operations.map(({ kind }) => kind));
       return outcomes;
     },
@@ -120,9 +126,9 @@ export function heldBank(accounts: readonly Wanted[] = [{}]): HeldBank {
     reserveBudgetMs: BUDGET_MS,
     onFatal: (error) => fatal.push(error),
   });
-  const receipt = (path: string): ReceiptDraft => ({
-    receivedAt: clock.now(),
-    startedAtMs: clock.monotonicMs(),
+  const receipt = (path: string, bodyTookMs = 0): ReceiptDraft => ({
+    receivedAt: clock.now() - bodyTookMs,
+    startedAtMs: clock.monotonicMs() - bodyTookMs,
     peer: "127.0.0.1",
     path,
     body: "{}",
@@ -138,6 +144,7 @@ export function heldBank(accounts: readonly Wanted[] = [{}]): HeldBank {
     store,
     batches,
     fatal,
+    openSince: () => openSince,
     commitError: null,
     hold() {
       holding = true;
@@ -161,6 +168,8 @@ export function heldBank(accounts: readonly Wanted[] = [{}]): HeldBank {
         engine.reserve(request(requestId, fields), authCode ?? null, receipt("/reserveFunds")),
         short,
       ),
+    slowReserve: (requestId, bodyTookMs) =>
+      track(engine.reserve(request(requestId), null, receipt("/reserveFunds", bodyTookMs)), short),
     result: (requestId, resultCode) =>
       track(engine.result(result(requestId, resultCode), receipt("/transactResult")), (x) => x),
     held: () => store.account(ACCOUNT)!.held,

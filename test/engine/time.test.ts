@@ -187,6 +187,36 @@ describe("the budget passed while the commit is in flight", () => {
     expect(bank.store.verify().filter(({ ok }) => !ok)).toEqual([]);
   });
 
+  test("a repeat whose own budget passes first takes its first along: one purchase, one answer", async () => {
+    bank.hold();
+    await bank.advance(1_000);
+    const first = bank.reserve("a");
+    await bank.turns();
+    bank.commitError = BUSY;
+    const repeat = bank.slowReserve("a", 1_000);
+    await bank.advance(BUDGET_MS - 1_000 + 20);
+    expect([first.state(), repeat.state()]).toEqual(["waiting", "timeOut"]);
+    bank.commitError = null;
+    await bank.advance(50);
+    await bank.release();
+    expect([first.state(), bank.held()]).toEqual(["timeOut", 0]);
+  });
+
+  test("until it is undone on the disk, an unclean end would still ask about it", async () => {
+    const receivedAt = bank.clock.now();
+    bank.hold();
+    bank.reserve("a");
+    await bank.advance(SWEPT_MS);
+    expect([bank.batches.at(-1), bank.openSince()]).toEqual([["expire"], receivedAt]);
+    bank.reserve("b");
+    await bank.turns();
+    expect(bank.openSince()).toBe(receivedAt);
+    await bank.release();
+    bank.reserve("c");
+    await bank.turns();
+    expect(bank.openSince()).toBe(bank.clock.now());
+  });
+
   test("a decline in flight becomes 2060 as well, and stays it", async () => {
     bank.hold();
     const call = bank.reserve("a", { buyerId: "nobody" });

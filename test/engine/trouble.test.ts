@@ -35,6 +35,19 @@ describe("a failed flush", () => {
     expect(bank.engine.notReady()).toBe("a flush to the disk failed");
   });
 
+  test("a batch that waits to be tried again is not", async () => {
+    bank.hold();
+    bank.reserve("a");
+    await bank.turns();
+    bank.commitError = BUSY;
+    const waiting = bank.reserve("b");
+    await bank.turns();
+    await bank.failFlush(new Error("EIO"));
+    bank.commitError = null;
+    await bank.advance(10_000);
+    expect([bank.batches, waiting.state()]).toEqual([[["reserve"]], "waiting"]);
+  });
+
   test("an fsync that failed inside a commit is as final", async () => {
     bank.commitError = Object.assign(new Error("x"), { code: "SQLITE_IOERR_FSYNC" });
     const call = bank.reserve("a");

@@ -317,6 +317,11 @@ describe("a peer off the allow-list", () => {
   });
 });
 
+test("an IPv4 peer on a dual-stack socket has its plain address in receipts", () => {
+  expect(plainAddress("::ffff:10.0.0.7")).toBe("10.0.0.7");
+  expect(plainAddress("2001:db8::ffff:1")).toBe("2001:db8::ffff:1");
+});
+
 describe("TLS with client certificates", () => {
   const file = (name: string) => join(import.meta.dir, "tls", name);
   const pem = (name: string) => Bun.file(file(name));

@@ -2,7 +2,16 @@
 import { describe, expect, test } from "bun:test";
 import { minor } from "../../src/domain/money.ts";
 import type { ReservationState } from "../../src/domain/reservation.ts";
-import { BY, done, newRequestId, type ReserveAnswer, reserve, reserveBody } from "./bank.ts";
+import { answers } from "../../src/http/answers.ts";
+import {
+  answerOf,
+  BY,
+  done,
+  newRequestId,
+  type ReserveAnswer,
+  reserve,
+  reserveBody,
+} from "./bank.ts";
 import { refused, scenarios, sharedBank } from "./scenario.ts";
 
 const UNMATCHED = '{"responseMessage":"No matching reservation"}';
@@ -342,6 +351,13 @@ describe("findings of a result that took effect", () => {
     const { status } = await result({ raasTxnRef: answer.raasTxnRef, responseCode: "0000" });
     expect([status, stateOf(answer.raasTxnRef)]).toEqual([202, "debited"]);
     expect(findingsOf(answer).map(([found]) => found)).toEqual([kind]);
+  });
+});
+
+describe("a result that is late", () => {
+  test("503 with Retry-After, and an empty body", async () => {
+    const late = await answerOf(answers.late());
+    expect([late.status, late.body, late.headers.get("retry-after")]).toEqual([503, "", "5"]);
   });
 });
 
