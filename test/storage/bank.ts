@@ -158,6 +158,9 @@ export type TemporaryBank = {
   ): "accepted" | "unmatched";
   /** Runs SQL on a connection of its own, beside the store; gives the rows. */
   sql(text: string, ...values: (string | number | null)[]): Record<string, unknown>[];
+  /** Runs statements in one commit, with foreign keys checked or, to damage things, not. */
+  sqlTogether(...statements: string[]): void;
+  rawSql(text: string): void;
   /** Closes the store and removes the folder. */
   close(): void;
 };
@@ -191,6 +194,17 @@ export function temporaryBank(options: TemporaryBankOptions = {}): TemporaryBank
   done(store.addAccounts(BY, "accounts add", accounts, false));
   if (accounts.some(({ number }) => number === "1005")) done(store.setPin(BY, "1005", PIN));
 
+  function onOwnConnection(foreignKeys: "ON" | "OFF", statements: readonly string[]): void {
+    const db = new Database(join(dataDir, DATABASE_FILE), { strict: true });
+    try {
+      db.run(`PRAGMA foreign_keys = ${foreignKeys}`);
+      db.transaction(() => {
+        for (const statement of statements) db.run(statement);
+      })();
+    } finally {
+      db.close();
+    }
+  }
   const apply = (...operations: Operation[]) =>
     store.applyBatch(operations, { now, monotonicMs: 0, openSince: now });
   function applyOne<K extends OperationOutcome["kind"]>(operation: Operation, kind: K) {
@@ -223,6 +237,8 @@ export function temporaryBank(options: TemporaryBankOptions = {}): TemporaryBank
         db.close();
       }
     },
+    sqlTogether: (...statements) => onOwnConnection("ON", statements),
+    rawSql: (text) => onOwnConnection("OFF", [text]),
     close() {
       store.close();
       rmSync(folder, { recursive: true });

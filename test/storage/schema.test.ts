@@ -1,0 +1,147 @@
+// Illegal moves are impossible in the schema too: each is tried by SQL, past every rule of ours.
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { BY, done, reserveOperation, type TemporaryBank, temporaryBank } from "./bank.ts";
+
+let bank: TemporaryBank;
+beforeAll(() => {
+  bank = temporaryBank();
+  bank.reserve("open");
+  bank.reserve("debited");
+  bank.result("debited", "0000");
+  bank.reserve("released");
+  bank.result("released", "2201");
+  done(bank.store.settle(BY, "released", "debit", false));
+});
+afterAll(() => bank.close());
+
+const of = (requestId: string) => `(SELECT id FROM requests WHERE request_id = '${requestId}')`;
+
+test.each([
+  ["a posting is changed", "UPDATE journal SET at = 0", "never changed"],
+  ["a posting is deleted", "DELETE FROM journal", "never changed"],
+  ["an entry is changed", "UPDATE entries SET amount = amount + 1", "never changed"],
+  ["an entry is deleted", "DELETE FROM entries", "never changed"],
+  [
+    "an entry joins a posting that is written",
+    "INSERT INTO entries VALUES (1, (SELECT id FROM accounts WHERE number = '@loss'), 5)",
+    "takes no more entries",
+  ],
+  ["an entry has no posting", "INSERT INTO entries VALUES (999, 1, 5)", "FOREIGN KEY"],
+  ["an entry moves nothing", "INSERT INTO entries VALUES (999, 1, 0)", "CHECK"],
+  [
+    "a reservation comes back",
+    `UPDATE reservations SET state = 'reserved', resolved_at = NULL, resolved_by = NULL
+     WHERE id = ${of("debited")}`,
+    "ends once",
+  ],
+  [
+    "a debited reservation is released",
+    `UPDATE reservations SET state = 'released' WHERE id = ${of("debited")}`,
+    "ends once",
+  ],
+  [
+    "a reservation moves to another account",
+    `UPDATE reservations SET account_id = account_id + 1 WHERE id = ${of("open")}`,
+    "keeps its account",
+  ],
+  ["a reservation is deleted", "DELETE FROM reservations", "ever deleted"],
+  [
+    "a reservation ends at no time",
+    `UPDATE reservations SET state = 'released' WHERE id = ${of("open")}`,
+    "CHECK",
+  ],
+  [
+    "a reference stands twice",
+    "UPDATE reservations SET reference = (SELECT min(reference) FROM reservations)",
+    "ends once",
+  ],
+  [
+    "a request stands twice",
+    "UPDATE requests SET request_id = 'open'",
+    "UNIQUE constraint failed: requests.request_id",
+  ],
+  [
+    "a second debit of one reservation",
+    `INSERT INTO journal (id, at, kind, act, reservation_id)
+     VALUES (900, 1, 'debit', 'x', ${of("debited")})`,
+    "UNIQUE constraint failed: journal.reservation_id",
+  ],
+  [
+    "a second correction of one reservation",
+    `INSERT INTO journal (id, at, kind, act, reservation_id)
+     VALUES (900, 1, 'correction', 'x', ${of("released")})`,
+    "UNIQUE constraint failed: journal.reservation_id",
+  ],
+  [
+    "more is held than there is",
+    "UPDATE accounts SET held = held + 100000000 WHERE number = '1001'",
+    "available_not_negative",
+  ],
+  [
+    "more is debited than there is",
+    "UPDATE accounts SET ledger_balance = -1 WHERE number = '1001'",
+    "available_not_negative",
+  ],
+  ["less than nothing is held", "UPDATE accounts SET held = -1 WHERE number = '1001'", "CHECK"],
+  ["a status that is none", "UPDATE accounts SET status = 'frozen'", "CHECK"],
+  [
+    "an account number stands twice",
+    "INSERT INTO accounts (number, name, status, created_at) VALUES ('1001', 'x', 'active', 1)",
+    "UNIQUE constraint failed: accounts.number",
+  ],
+  [
+    "a customer's account takes an internal number",
+    "INSERT INTO accounts (number, name, status, created_at) VALUES ('@x', 'x', 'active', 1)",
+    "internal_number",
+  ],
+  ["a buyer of no account", "INSERT INTO buyers VALUES ('x', 999)", "FOREIGN KEY"],
+  ["the bank becomes a demo", "UPDATE bank SET demo = 1", "stays a demo"],
+  [
+    "a second bank",
+    "INSERT INTO bank SELECT 2, code, currency, minor_digits, time_zone, country, demo, created_at, pin_key_check, NULL, NULL, 0, NULL, NULL FROM bank",
+    "one_bank",
+  ],
+  ["text where an amount stands", "UPDATE accounts SET overdraft = 'much'", "cannot store TEXT"],
+  [
+    "a limit's minimum over its maximum",
+    "INSERT INTO limits (scope, scope_key, min, max) VALUES ('global', '*', 2, 1)",
+    "CHECK",
+  ],
+])("refused: %s", (_, sql, why) => {
+  expect(() => bank.sql(sql)).toThrow(why);
+  expect(bank.store.verify().filter(({ ok }) => !ok)).toEqual([]);
+});
+
+test("a posting whose entries do not sum to zero is refused", () => {
+  expect(() =>
+    bank.sqlTogether(
+      "INSERT INTO entries SELECT 901, id, 5 FROM accounts WHERE number = '@loss'",
+      "INSERT INTO journal (id, at, kind, act) VALUES (901, 1, 'credit', 'x')",
+    ),
+  ).toThrow("must sum to zero");
+});
+
+test("one operation that breaks in the database leaves nothing, and its neighbours whole", () => {
+  const other = temporaryBank();
+  try {
+    // A reference that is taken breaks the reserve in its middle, after the request was written.
+    other.sql(`CREATE TRIGGER broken BEFORE INSERT ON reservations
+      WHEN (SELECT request_id FROM requests WHERE id = NEW.id) = 'b'
+      BEGIN SELECT RAISE(ABORT, 'broken'); END`);
+    const outcomes = other.apply(
+      reserveOperation("a"),
+      reserveOperation("b"),
+      reserveOperation("c"),
+    );
+    expect(outcomes.map((outcome) => outcome.kind === "reserve" && outcome.outcome)).toEqual([
+      "success",
+      "unknownError",
+      "success",
+    ]);
+    expect(other.store.account("1001")?.held as number).toBe(21_000);
+    expect(other.reserve("b")).toBe("unknownError");
+    expect(other.store.verify().filter(({ ok }) => !ok)).toEqual([]);
+  } finally {
+    other.close();
+  }
+});
