@@ -54,6 +54,8 @@ type Pending = {
   readonly deadlineMs: number;
   /** Null until the operation is applied. */
   outcome: OperationOutcome | null;
+  /** True where the caller was told 2060 before the commit, which records just that. */
+  isRecordOfExpiry: boolean;
   /** Null once the caller has its answer, or where nobody waits. */
   settle: ((outcome: OperationOutcome | "late") => void) | null;
 };
@@ -78,7 +80,10 @@ export function createEngine(store: Store, { clock, reserveBudgetMs, onFatal }: 
   const waiting = new Set<Pending>();
   /** Requests decided in a commit that is not on the disk yet, and how often. */
   const undurable = new Map<string, number>();
-  /** Requests told 2060 whose undoing is not on the disk yet: every answer about them is 2060. */
+  /**
+   * Requests told 2060 of which the disk does not know yet, neither by a record nor by an undoing:
+   * every answer about them is 2060, and none of them is decided.
+   */
   const expiring = new Map<string, { count: number; receivedAt: number }>();
   /** Operations that came in and are not on the disk yet. */
   let outstanding = 0;
@@ -106,28 +111,64 @@ export function createEngine(store: Store, { clock, reserveBudgetMs, onFatal }: 
 
   // ------------------------------------------------------------- deadlines
 
-  /** Tells 2060 about a request that is in a commit, and has it undone before anything else. */
-  function expireApplied(pending: Pending & { operation: ReserveOperation }): void {
-    const { requestId } = pending.operation.request;
-    const receiptIds = pending.outcome?.kind === "reserve" ? [pending.outcome.receiptId] : [];
+  /** From now on until `settled`, every answer about this request is 2060. */
+  function markExpiring({
+    operation,
+    receivedAt,
+  }: Pending & { operation: ReserveOperation }): void {
+    const { requestId } = operation.request;
     const known = expiring.get(requestId);
-    const receivedAt = Math.min(known?.receivedAt ?? Infinity, pending.receivedAt);
-    expiring.set(requestId, { count: (known?.count ?? 0) + 1, receivedAt });
-    answer(pending, timeOut(pending.outcome));
+    expiring.set(requestId, {
+      count: (known?.count ?? 0) + 1,
+      receivedAt: Math.min(known?.receivedAt ?? Infinity, receivedAt),
+    });
+  }
+
+  /** The record or the undoing of one 2060 is on the disk. */
+  function unmarkExpiring(requestId: string): void {
+    const entry = expiring.get(requestId);
+    if (entry !== undefined && entry.count > 1) entry.count -= 1;
+    else expiring.delete(requestId);
+  }
+
+  /** An operation of our own, ahead of every other. */
+  function pushUrgent(operation: Operation, receivedAt: number): void {
     outstanding += 1;
     urgent.push({
-      operation: { kind: "expire", requestId, receiptIds },
+      operation,
       receivedAt,
       deadlineMs: Infinity,
       outcome: null,
+      isRecordOfExpiry: false,
       settle: null,
     });
     schedulePump();
   }
 
+  /** Tells 2060 about a request that is in a commit, and has it undone before anything else. */
+  function expireApplied(pending: Pending & { operation: ReserveOperation }): void {
+    const { requestId } = pending.operation.request;
+    const receiptIds = pending.outcome?.kind === "reserve" ? [pending.outcome.receiptId] : [];
+    markExpiring(pending);
+    answer(pending, timeOut(pending.outcome));
+    pushUrgent({ kind: "expire", requestId, receiptIds }, pending.receivedAt);
+  }
+
+  /** Tells 2060 about a request that is not in a commit yet: it is recorded, never decided. */
+  function expireQueued(pending: Pending & { operation: ReserveOperation }): void {
+    markExpiring(pending);
+    pending.isRecordOfExpiry = true;
+    pending.operation = { ...pending.operation, told: "timeOut" };
+    answer(pending, timeOut(null));
+  }
+
+  /** True while an answer about the request rests on something that is not on the disk. */
+  const isUnsettled = (requestId: string): boolean =>
+    undurable.has(requestId) || expiring.has(requestId);
+
   /** An earlier request's answer, if that one is on the disk; a time-out takes nothing from it. */
   function durableRepeat(request: ReserveRequest): ReserveAnswer | null {
-    if (undurable.has(request.requestId)) return null;
+    if (isUnsettled(request.requestId)) return null;
     try {
       return store.repeatOf(request);
     } catch {
@@ -137,24 +178,32 @@ export function createEngine(store: Store, { clock, reserveBudgetMs, onFatal }: 
 
   function expireReserve(pending: Pending & { operation: ReserveOperation }): void {
     const { request } = pending.operation;
-    if (pending.outcome !== null) {
-      const { outcome } = pending;
+    const { outcome } = pending;
+    if (outcome !== null) {
       const isRepeat = outcome.kind === "reserve" && !outcome.fresh;
-      if (isRepeat && !undurable.has(request.requestId)) answer(pending, outcome);
+      if (isRepeat && !isUnsettled(request.requestId)) answer(pending, outcome);
       else expireApplied(pending);
       return;
     }
     const repeat = durableRepeat(request);
     if (repeat !== null) {
       answer(pending, { kind: "reserve", ...repeat, receiptId: 0, fresh: false });
-      return;
-    }
-    if (undurable.has(request.requestId)) {
+    } else if (undurable.has(request.requestId)) {
       expireApplied(pending);
-      return;
+    } else {
+      expireQueued(pending);
     }
-    pending.operation = { ...pending.operation, told: "timeOut" };
-    answer(pending, timeOut(null));
+  }
+
+  /** Tells 503 about a result; its receipt says so, whenever it takes effect. */
+  function expireResult(pending: Pending): void {
+    if (pending.operation.kind === "result") {
+      if (pending.outcome === null) pending.operation = { ...pending.operation, toldLate: true };
+      else if (pending.outcome.kind === "result") {
+        pushUrgent({ kind: "late", receiptId: pending.outcome.receiptId }, pending.receivedAt);
+      }
+    }
+    answer(pending, "late");
   }
 
   const isReserve = (pending: Pending): pending is Pending & { operation: ReserveOperation } =>
@@ -166,7 +215,7 @@ export function createEngine(store: Store, { clock, reserveBudgetMs, onFatal }: 
     for (const pending of waiting) {
       if (pending.deadlineMs > nowMs) continue;
       if (isReserve(pending)) expireReserve(pending);
-      else answer(pending, "late");
+      else expireResult(pending);
     }
     scheduleSweep();
   }
@@ -209,6 +258,10 @@ export function createEngine(store: Store, { clock, reserveBudgetMs, onFatal }: 
     }
     const batch = takeBatch();
     if (batch.length === 0) return;
+    for (const pending of batch) {
+      if (!isReserve(pending) || !expiring.has(pending.operation.request.requestId)) continue;
+      pending.operation = { ...pending.operation, told: "timeOut" };
+    }
     try {
       const operations = batch.map(({ operation }) => operation);
       const outcomes = store.applyBatch(operations, {
@@ -276,21 +329,22 @@ export function createEngine(store: Store, { clock, reserveBudgetMs, onFatal }: 
   function becameDurable(pending: Pending): void {
     const { operation, outcome } = pending;
     outstanding -= 1;
-    if (operation.kind === "expire") {
-      const entry = expiring.get(operation.requestId);
-      if (entry !== undefined && entry.count > 1) entry.count -= 1;
-      else expiring.delete(operation.requestId);
-    }
-    if (isReserve(pending)) {
-      const { requestId } = pending.operation.request;
-      if (pending.settle !== null && expiring.has(requestId)) expireApplied(pending);
-      if (outcome?.kind === "reserve" && outcome.fresh) {
-        const left = (undurable.get(requestId) ?? 1) - 1;
-        if (left > 0) undurable.set(requestId, left);
-        else undurable.delete(requestId);
-      }
-    }
+    if (operation.kind === "expire") unmarkExpiring(operation.requestId);
+    if (isReserve(pending)) reserveBecameDurable(pending);
     if (pending.settle !== null && outcome !== null) answer(pending, outcome);
+  }
+
+  function reserveBecameDurable(pending: Pending & { operation: ReserveOperation }): void {
+    const { requestId } = pending.operation.request;
+    // Too late after all, where the commit or the flush kept the whole process waiting.
+    const isLate = pending.deadlineMs <= clock.monotonicMs();
+    if (pending.settle !== null && (isLate || expiring.has(requestId))) expireReserve(pending);
+    if (pending.outcome?.kind === "reserve" && pending.outcome.fresh) {
+      const left = (undurable.get(requestId) ?? 1) - 1;
+      if (left > 0) undurable.set(requestId, left);
+      else undurable.delete(requestId);
+    }
+    if (pending.isRecordOfExpiry) unmarkExpiring(requestId);
   }
 
   // ------------------------------------------------------------- coming in
@@ -302,6 +356,7 @@ export function createEngine(store: Store, { clock, reserveBudgetMs, onFatal }: 
         receivedAt,
         deadlineMs,
         outcome: null,
+        isRecordOfExpiry: false,
         settle: waits ? resolve : null,
       };
       const overloaded = waits && waiting.size >= MOST_WAITING;
@@ -341,9 +396,14 @@ export function createEngine(store: Store, { clock, reserveBudgetMs, onFatal }: 
     /** Applies a result; resolves once it is on the disk, or with "late" at its deadline. */
     async result(request: ResultRequest, receipt: ReceiptDraft): Promise<ResultAnswer> {
       if (failed) throw new NoAnswer();
-      if (waiting.size >= MOST_WAITING) return "late";
+      if (waiting.size >= MOST_WAITING || outstanding >= MOST_OUTSTANDING) {
+        const { receivedAt, peer, path } = receipt;
+        const told = { method: "POST", status: 503, reason: "overload", suppressed: 0 };
+        this.refused({ kind: "refusal", receivedAt, peer, path, ...told });
+        return "late";
+      }
       const deadlineMs = receipt.startedAtMs + RESULT_BUDGET_MS;
-      const operation = { kind: "result", request, receipt } as const;
+      const operation = { kind: "result", request, receipt, toldLate: false } as const;
       const outcome = await enqueue(operation, receipt.receivedAt, deadlineMs, true);
       return outcome !== "late" && outcome.kind === "result" ? outcome.answer : "late";
     },
@@ -351,14 +411,14 @@ export function createEngine(store: Store, { clock, reserveBudgetMs, onFatal }: 
     /** Keeps the receipt of a request that is answered 400; resolves once it is on the disk. */
     async malformed(receipt: ReceiptDraft, message: string): Promise<void> {
       if (failed) throw new NoAnswer();
-      if (waiting.size >= MOST_WAITING) return;
+      if (waiting.size >= MOST_WAITING || outstanding >= MOST_OUTSTANDING) return;
       const deadlineMs = receipt.startedAtMs + reserveBudgetMs;
       await enqueue({ kind: "malformed", receipt, message }, receipt.receivedAt, deadlineMs, true);
     },
 
     /** Keeps the receipt of a request turned away at the door, some time later. */
     refused(refusal: RefusalOperation): void {
-      if (failed || outstanding >= MOST_WAITING) return;
+      if (failed || outstanding >= MOST_OUTSTANDING) return;
       void enqueue(refusal, refusal.receivedAt, Infinity, false);
     },
 

@@ -64,7 +64,12 @@ export type ResultOperation = {
   readonly kind: "result";
   readonly request: ResultRequest;
   readonly receipt: ReceiptDraft;
+  /** The caller was told 503 already: it takes effect all the same, and its receipt says 503. */
+  readonly toldLate: boolean;
 };
+
+/** The caller of a result that is applied was told 503 after all: its receipt shall say so. */
+export type LateOperation = { readonly kind: "late"; readonly receiptId: number };
 
 /** Undo what a reserve came to, because its caller was told 2060 while it was in flight. */
 export type ExpireOperation = {
@@ -103,6 +108,7 @@ export type InterruptedOperation = {
 export type Operation =
   | ReserveOperation
   | ResultOperation
+  | LateOperation
   | ExpireOperation
   | MalformedOperation
   | RefusalOperation
@@ -117,7 +123,11 @@ export type OperationOutcome =
       /** False where an earlier request with this requestId was answered again. */
       readonly fresh: boolean;
     }
-  | { readonly kind: "result"; readonly answer: "accepted" | "unmatched" }
+  | {
+      readonly kind: "result";
+      readonly answer: "accepted" | "unmatched";
+      readonly receiptId: number;
+    }
   | { readonly kind: "done" }
   /** This operation failed alone; its neighbours did not. Nothing of it was written. */
   | { readonly kind: "failed"; readonly error: unknown };

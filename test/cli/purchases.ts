@@ -64,7 +64,7 @@ function operationOf(message: Message): Operation {
     malformedFields: [],
   };
   const receipt = receiptOf(message, { raasTxnRef: message.result, responseCode: message.code });
-  return { kind: "result", request, receipt };
+  return { kind: "result", request, receipt, toldLate: false };
 }
 
 function openAt(dataDir: string, now: () => number): Store {

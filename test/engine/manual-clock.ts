@@ -8,6 +8,8 @@ export type ManualClock = {
   readonly clock: Clock;
   /** Lets so many milliseconds pass, runs what is due in its order, and lets the engine work. */
   advance(ms: number): Promise<void>;
+  /** Lets time pass while nothing can run, as when a call into the system blocks. */
+  leap(ms: number): void;
   /** Lets the engine do all that it can do now. */
   turns(): Promise<void>;
 };
@@ -38,6 +40,9 @@ export function manualClock(): ManualClock {
       },
     },
     turns,
+    leap(ms) {
+      passed += ms;
+    },
     async advance(ms) {
       const until = passed + ms;
       await turns();

@@ -1,11 +1,12 @@
 // A real bank in a temporary folder, with a few accounts and a clock that stands until it is set.
 // Tests of the store, the engine and the HTTP side share it; nothing in it is a mock.
 import { Database } from "bun:sqlite";
+import { test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CONFIG_FILE, type Config, readConfig } from "../../src/config.ts";
-import { minor } from "../../src/domain/money.ts";
+import { formatAmount, minor } from "../../src/domain/money.ts";
 import type { Outcome } from "../../src/domain/outcomes.ts";
 import type { ReserveRequest } from "../../src/domain/reserve.ts";
 import type { ResultRequest } from "../../src/domain/result.ts";
@@ -16,6 +17,7 @@ import { openSqliteStore } from "../../src/storage/sqlite/store.ts";
 import type {
   BankIdentity,
   By,
+  JournalView,
   NewAccount,
   Operation,
   OperationOutcome,
@@ -126,7 +128,8 @@ export function resultOperation(
     malformedFields: [],
     ...given,
   };
-  return { kind: "result", request, receipt: receiptDraft({ path: "/transactResult" }) };
+  const receipt = receiptDraft({ path: "/transactResult" });
+  return { kind: "result", request, receipt, toldLate: false };
 }
 
 /** The value of an admin's act that must succeed. */
@@ -198,6 +201,7 @@ export function temporaryBank(options: TemporaryBankOptions = {}): TemporaryBank
     const db = new Database(join(dataDir, DATABASE_FILE), { strict: true });
     try {
       db.run(`PRAGMA foreign_keys = ${foreignKeys}`);
+      if (foreignKeys === "OFF") db.run("PRAGMA ignore_check_constraints = ON");
       db.transaction(() => {
         for (const statement of statements) db.run(statement);
       })();
@@ -244,4 +248,47 @@ export function temporaryBank(options: TemporaryBankOptions = {}): TemporaryBank
       rmSync(folder, { recursive: true });
     },
   };
+}
+
+/** One test on a bank of its own, which is removed afterwards. */
+export function bankTest(
+  name: string,
+  run: (bank: TemporaryBank) => void | Promise<void>,
+  options: TemporaryBankOptions = {},
+): void {
+  test(name, async () => {
+    const bank = temporaryBank(options);
+    try {
+      await run(bank);
+    } finally {
+      bank.close();
+    }
+  });
+}
+
+/** The whole journal. */
+export function journalOf({ store }: TemporaryBank): JournalView[] {
+  const all = { from: 0, to: Number.MAX_SAFE_INTEGER, after: 0, limit: 1_000_000 };
+  return store.journal(all);
+}
+
+/** What verify complains of; nothing in a bank that is well. */
+export function problemsOf({ store }: TemporaryBank): string[] {
+  return store.verify().flatMap(({ problems }) => problems);
+}
+
+/** An account's balances as one line: "ledger 4895.00, held 0.00". */
+export function balancesOf({ store }: TemporaryBank, number: string): string {
+  const view = store.account(number);
+  if (view === null) return "no account";
+  const { ledgerBalance, held } = view;
+  return `ledger ${formatAmount(ledgerBalance, 2)}, held ${formatAmount(held, 2)}`;
+}
+
+/** The open findings, most urgent first: "contradiction raas-1". */
+export function findingsOf({ store }: TemporaryBank): string[] {
+  return store
+    .findings(null)
+    .filter(({ closedAt }) => closedAt === null)
+    .map(({ kind, requestId, reference }) => `${kind} ${requestId ?? reference}`);
 }

@@ -19,6 +19,22 @@ const of = (requestId: string) => `(SELECT id FROM requests WHERE request_id = '
 test.each([
   ["a posting is changed", "UPDATE journal SET at = 0", "never changed"],
   ["a posting is deleted", "DELETE FROM journal", "never changed"],
+  [
+    "a posting is written over",
+    "INSERT OR REPLACE INTO journal SELECT id, 0, kind, act, subject, detail, reservation_id, actor, 'other' FROM journal",
+    "never changed",
+  ],
+  [
+    "a debit is written over by another posting",
+    `INSERT OR REPLACE INTO journal (id, at, kind, act, reservation_id)
+     VALUES (900, 1, 'debit', 'x', ${of("debited")})`,
+    "FOREIGN KEY",
+  ],
+  [
+    "an entry is written over",
+    "INSERT OR REPLACE INTO entries SELECT journal_id, account_id, amount + 1 FROM entries",
+    "takes no more entries",
+  ],
   ["an entry is changed", "UPDATE entries SET amount = amount + 1", "never changed"],
   ["an entry is deleted", "DELETE FROM entries", "never changed"],
   [
@@ -43,6 +59,12 @@ test.each([
     "a reservation moves to another account",
     `UPDATE reservations SET account_id = account_id + 1 WHERE id = ${of("open")}`,
     "keeps its account",
+  ],
+  [
+    "a reservation is written over",
+    `INSERT OR REPLACE INTO reservations (id, reference, account_id, state, reserved_at, local_day)
+     SELECT id, reference, account_id, 'reserved', reserved_at, local_day FROM reservations`,
+    "stands once",
   ],
   ["a reservation is deleted", "DELETE FROM reservations", "ever deleted"],
   [

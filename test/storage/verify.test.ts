@@ -51,6 +51,56 @@ const CORRUPTIONS: [string, string, RegExp][] = [
     /request open: answered 2010, reservation reserved/,
   ],
   [
+    "an answer that was Success, of a debit",
+    "UPDATE requests SET response_code = '2010' WHERE request_id = 'debited'",
+    /request debited: answered 2010, reservation debited/,
+  ],
+  [
+    "what a debit owes Clickatell",
+    "UPDATE requests SET settlement_amount = 9001 WHERE request_id = 'debited'",
+    /reservation ACME-\S+: its debit gave Clickatell 9000, its settlementAmount is 9001/,
+  ],
+  [
+    "a debit without its journal row",
+    "DELETE FROM journal WHERE kind = 'debit'",
+    /entries of posting \d+ have no journal row/,
+  ],
+  [
+    "both sides of an entry",
+    "UPDATE entries SET amount = amount * 2 WHERE journal_id = 2",
+    /account 1002: ledgerBalance is 500000, its entries sum to 1000000/,
+  ],
+  [
+    "a balance, for the whole ledger",
+    "UPDATE accounts SET ledger_balance = 7 WHERE number = '@loss'",
+    /all balances together are 7/,
+  ],
+  [
+    "a counter that is gone",
+    "DELETE FROM usage WHERE period = '2026-03-02' AND scope = 'product'",
+    /account 1001, 2026-03-02, product 110: the counter is 0 in 0, the reservations are 21000 in 2/,
+  ],
+  [
+    "a counter of nothing",
+    "INSERT INTO usage VALUES ((SELECT id FROM accounts WHERE number = '1002'), '2026-02', 'all', '*', 5, 1)",
+    /account 1002, 2026-02, all \*: the counter is 5 in 1, the reservations are 0 in 0/,
+  ],
+  [
+    "the account of a reservation",
+    "UPDATE reservations SET account_id = account_id + 1 WHERE state = 'reserved'",
+    /account 1002: held is 0, its open reservations sum to 10500/,
+  ],
+  [
+    "a debited reservation that is open again",
+    "UPDATE reservations SET state = 'reserved', resolved_at = NULL, resolved_by = NULL",
+    /reservation ACME-\S+: it is reserved with 1 debits of 10500/,
+  ],
+  [
+    "a buyer of no account",
+    "UPDATE buyers SET account_id = 999",
+    /table buyers, row \S+: its accounts is missing/,
+  ],
+  [
     "a Success without its reservation",
     "DELETE FROM reservations WHERE state = 'reserved'",
     /request open: answered 0000, reservation missing/,
@@ -71,6 +121,35 @@ test.each(CORRUPTIONS)("%s that is off is found and named", (_, sql, named) => {
     const problems = bank.store.verify().flatMap(({ problems }) => problems);
     expect(problems.some((problem) => named.test(problem))).toBe(true);
     expect(bank.sql("PRAGMA integrity_check")).toEqual([{ integrity_check: "ok" }]);
+  } finally {
+    bank.close();
+  }
+});
+
+test("a reference that stands twice is found and named", () => {
+  const bank = temporaryBank();
+  try {
+    bank.reserve("one");
+    bank.reserve("two");
+    const [row] = bank.sql("SELECT sql FROM sqlite_schema WHERE name = 'reservations'");
+    const loose = String(row?.["sql"])
+      .replace("CREATE TABLE reservations", "CREATE TABLE loose")
+      .replace("CONSTRAINT reservations_reference UNIQUE", "");
+    bank.rawSql(`${loose}; INSERT INTO loose SELECT * FROM reservations; DROP TABLE reservations;
+      ALTER TABLE loose RENAME TO reservations; UPDATE reservations SET reference = 'ACME-1'`);
+    const problems = bank.store.verify().flatMap((check) => check.problems);
+    expect(problems).toEqual(["reference ACME-1 stands 2 times"]);
+  } finally {
+    bank.close();
+  }
+});
+
+test("an account that is overdrawn past every rule is found and named", () => {
+  const bank = temporaryBank();
+  try {
+    bank.rawSql("UPDATE accounts SET held = 500001 WHERE number = '1001'");
+    const problems = bank.store.verify().flatMap((check) => check.problems);
+    expect(problems).toContain("account 1001: available is -1");
   } finally {
     bank.close();
   }

@@ -239,6 +239,15 @@ export function purchasesOn(
     if (write !== null) writePin.run(write.failures, write.locked ? 1 : 0, accountId);
   }
 
+  /** An unmatched 0000 that came before its reserve is told what the reserve came to. */
+  function nameInUnmatched(requestId: string, outcome: Outcome, reference: string | null): void {
+    const answered = OUTCOMES[outcome].code + (reference === null ? "" : ` as ${reference}`);
+    nameLaterReserve.run({
+      requestId,
+      later: `; a reserve came later and was answered ${answered}`,
+    });
+  }
+
   type Decided = { outcome: Outcome; reference: string | null; fresh: boolean };
 
   function repeated(first: RememberedRequest, decision: RepeatDecision): Decided {
@@ -261,7 +270,10 @@ export function purchasesOn(
     const request = { ...operation.request, buyerId: found.buyerId };
     // Whatever stands from an earlier request stands, and only the receipt tells of this one.
     if (operation.told !== null) {
-      if (first === null) recordRequest(request, operation.told, operation.receipt.receivedAt);
+      if (first === null) {
+        recordRequest(request, operation.told, operation.receipt.receivedAt);
+        nameInUnmatched(request.requestId, operation.told, null);
+      }
       return { outcome: operation.told, reference: null, fresh: first === null };
     }
     if (first !== null) return repeat(first, request, now);
@@ -277,12 +289,7 @@ export function purchasesOn(
       applyPin(decision.accountId, decision.pin);
       reference = applyHold(request, id, decision.accountId, now);
     }
-    nameLaterReserve.run({
-      requestId: request.requestId,
-      later: `; a reserve came later and was answered ${OUTCOMES[decision.outcome].code}${
-        reference === null ? "" : ` as ${reference}`
-      }`,
-    });
+    nameInUnmatched(request.requestId, decision.outcome, reference);
     return { outcome: decision.outcome, reference, fresh: true };
   }
 
@@ -371,17 +378,15 @@ export function purchasesOn(
           ? { requestId: decision.reservation.requestId, reference: decision.reservation.reference }
           : { requestId: request.requestId, reference: request.reference };
       for (const finding of decision.findings) journal.finding(finding, { ...about, at });
-      receipts.write(
-        operation.receipt,
-        {
-          status: decision.answer === "accepted" ? 202 : 404,
-          responseCode: null,
-          message: decision.answer === "accepted" ? null : "No matching reservation",
-          ...about,
-        },
-        times,
-      );
-      return { kind: "result", answer: decision.answer };
+      const matched = decision.answer === "accepted";
+      const answered = {
+        status: operation.toldLate ? 503 : matched ? 202 : 404,
+        responseCode: null,
+        message: matched || operation.toldLate ? null : "No matching reservation",
+        ...about,
+      };
+      const receiptId = receipts.write(operation.receipt, answered, times);
+      return { kind: "result", answer: decision.answer, receiptId };
     },
 
     expire(operation: ExpireOperation, { now }: BatchTimes): OperationOutcome {

@@ -56,6 +56,7 @@ export function receiptsOn(db: Database) {
   const correct = db.query(
     "UPDATE receipts SET response_code = ?, message = ?, reference = NULL WHERE id = ?",
   );
+  const correctLate = db.query("UPDATE receipts SET status = 503, message = NULL WHERE id = ?");
   const insertRefusal = db.query(
     `INSERT INTO refusals (received_at, peer, method, path, status, reason, suppressed)
      VALUES (?, ?, ?, ?, ?, ?, ?)`,
@@ -115,6 +116,10 @@ export function receiptsOn(db: Database) {
     /** Writes what was really answered, where a deadline overtook the commit's own outcome. */
     correct(id: number, answer: { readonly code: string; readonly message: string }): void {
       correct.run(answer.code, answer.message, id);
+    },
+
+    correctLate(id: number): void {
+      correctLate.run(id);
     },
 
     list(limit: number): ReceiptView[] {

@@ -137,6 +137,9 @@ function storeOn(
         return purchases.reserve(operation, times);
       case "result":
         return purchases.result(operation, times);
+      case "late":
+        purchases.receipts.correctLate(operation.receiptId);
+        return { kind: "done" };
       case "expire":
         return purchases.expire(operation, times);
       case "interrupted":

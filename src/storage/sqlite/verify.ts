@@ -62,12 +62,23 @@ const CHECKS: readonly { readonly name: string; readonly sql: string }[] = [
         OR (v.state = 'debited' AND coalesce(sum(e.paid), 0) <> r.reserve_amount)`,
   },
   {
-    name: "each Success has its reservation, and no decline has an open one",
+    name: "each debit gave Clickatell the reservation's settlementAmount",
+    sql: `SELECT 'reservation ' || v.reference || ': its debit gave Clickatell '
+        || coalesce(e.amount, 0) || ', its settlementAmount is ' || coalesce(r.settlement_amount, 'none')
+          AS problem
+      FROM journal j JOIN reservations v ON v.id = j.reservation_id JOIN requests r ON r.id = v.id
+      LEFT JOIN entries e ON e.journal_id = j.id
+        AND e.account_id = (SELECT id FROM accounts WHERE internal = 'clickatell')
+      WHERE j.kind = 'debit' AND coalesce(e.amount, 0) <> coalesce(r.settlement_amount, 0)`,
+  },
+  {
+    name: "each Success has its reservation, and no decline has one",
     sql: `SELECT 'request ' || r.request_id || ': answered ' || r.response_code || ', reservation '
         || coalesce(v.state, 'missing') AS problem
       FROM requests r LEFT JOIN reservations v ON v.id = r.id
       WHERE (r.response_code = '0000' AND v.id IS NULL)
-        OR (r.response_code <> '0000' AND v.state = 'reserved')`,
+        OR (r.response_code NOT IN ('0000', '2060') AND v.id IS NOT NULL)
+        OR (r.response_code = '2060' AND v.state = 'reserved')`,
   },
   {
     name: "the limits' counters are what the reservations add up to",

@@ -98,6 +98,10 @@ CREATE TRIGGER reservations_end_once BEFORE UPDATE ON reservations
 WHEN OLD.state <> 'reserved' AND NEW.state <> OLD.state
   OR OLD.reference <> NEW.reference OR OLD.account_id <> NEW.account_id
 BEGIN SELECT RAISE(ABORT, 'a reservation ends once and keeps its account'); END;
+-- INSERT OR REPLACE deletes without a delete trigger, so the insert itself is looked at.
+CREATE TRIGGER reservations_no_replace BEFORE INSERT ON reservations
+WHEN EXISTS (SELECT 1 FROM reservations WHERE id = NEW.id OR reference = NEW.reference)
+BEGIN SELECT RAISE(ABORT, 'a reservation stands once'); END;
 CREATE TRIGGER reservations_stay BEFORE DELETE ON reservations
 BEGIN SELECT RAISE(ABORT, 'no reservation is ever deleted'); END;
 
@@ -137,6 +141,9 @@ BEGIN SELECT RAISE(ABORT, 'the entries of a posting must sum to zero'); END;
 CREATE TRIGGER entries_sealed BEFORE INSERT ON entries
 WHEN EXISTS (SELECT 1 FROM journal WHERE id = NEW.journal_id)
 BEGIN SELECT RAISE(ABORT, 'a posting takes no more entries once it is written'); END;
+CREATE TRIGGER journal_no_replace BEFORE INSERT ON journal
+WHEN EXISTS (SELECT 1 FROM journal WHERE id = NEW.id)
+BEGIN SELECT RAISE(ABORT, 'the journal is never changed'); END;
 CREATE TRIGGER journal_no_update BEFORE UPDATE ON journal
 BEGIN SELECT RAISE(ABORT, 'the journal is never changed'); END;
 CREATE TRIGGER journal_no_delete BEFORE DELETE ON journal
