@@ -146,6 +146,8 @@ async function init(options: InitOptions) {
   return { json: { dataDir, ...bank, signatureRequired: secret !== null }, text: () => report() };
 
   function report(): string {
+    // The commands below are there to be pasted into a shell.
+    const where = /^[\w./-]+$/.test(dataDir) ? dataDir : `'${dataDir.replaceAll("'", "'\\''")}'`;
     const amount = (units: number) =>
       formatAmount(minor(units * 10 ** bank.minorDigits), bank.minorDigits);
     const example = `25000 on the wire is ${formatAmount(minor(25_000), bank.minorDigits)} ${bank.currency}`;
@@ -161,9 +163,9 @@ async function init(options: InitOptions) {
       ]),
       "",
       "Keep a copy of its keys/ folder apart from every backup. Next:",
-      `  transact-bank limits set --max ${amount(2_000)} --data-dir ${dataDir}`,
-      `  transact-bank accounts add 62-0001 --name "A Buyer" --balance ${amount(500)} --data-dir ${dataDir}`,
-      `  transact-bank serve --data-dir ${dataDir}`,
+      `  transact-bank limits set --max ${amount(2_000)} --data-dir ${where}`,
+      `  transact-bank accounts add 62-0001 --name "A Buyer" --balance ${amount(500)} --data-dir ${where}`,
+      `  transact-bank serve --data-dir ${where}`,
     ].join("\n");
   }
 }
