@@ -4,8 +4,9 @@ import type { Command } from "commander";
 import { openBank } from "../src/bank.ts";
 import type { AccountStatus } from "../src/domain/account.ts";
 import { minor, ZERO } from "../src/domain/money.ts";
-import { initBank } from "../src/init.ts";
+import { holdsForeignFiles, initBank } from "../src/init.ts";
 import type { By, Store } from "../src/storage/store.ts";
+import { Failure } from "./failure.ts";
 import { commonOptions, dataDirOf, typedAction, unwrap } from "./session.ts";
 import { whoIsIt } from "./who.ts";
 
@@ -75,7 +76,12 @@ function fill(store: Store, by: By): void {
 function makeDemo(dataDir: string): void {
   if (existsSync(dataDir)) return;
   const unfinished = `${dataDir}.new`;
-  rmSync(unfinished, { recursive: true, force: true });
+  if (existsSync(unfinished)) {
+    if (holdsForeignFiles(unfinished)) {
+      throw new Failure("refused", `${unfinished} is in the way: move it`);
+    }
+    rmSync(unfinished, { recursive: true });
+  }
   const identity = {
     code: "DEMO",
     currency: "ZAR",

@@ -57,6 +57,13 @@ function registerRotate(secrets: Command): void {
       withBank<[], KindOption & { secretFile?: string }>(
         async (session, _, { kind, secretFile }) => {
           const before = readSecret(session.dataDir, kind);
+          if (before !== null && before.previous !== null) {
+            throw new Failure(
+              "refused",
+              "the secret before the last rotation is still valid: once nobody uses it, retire it " +
+                "(secrets retire), then rotate",
+            );
+          }
           const current = await newSecret(session, secretFile);
           if (current === before?.current) {
             throw new Failure("refused", "it is the secret in force: nothing was changed");

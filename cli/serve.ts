@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { InvalidArgumentError } from "commander";
 import { type Served, serve } from "../src/serve.ts";
 import { EXIT } from "./failure.ts";
-import { cleanLines, note, printText } from "./output.ts";
+import { note, printText } from "./output.ts";
 import { type CommonOptions, command, dataDirOf, typedAction } from "./session.ts";
 
 type ServeOptions = CommonOptions & {
@@ -52,17 +52,26 @@ function stopOnSignals(served: Served): void {
     if (stopping) return;
     stopping = true;
     setTimeout(() => process.exit(EXIT.failed), STOP_WITHIN_MS);
-    await served.close();
+    try {
+      await served.close();
+    } catch (error) {
+      note(`error: ${why(error)}`);
+      process.exit(EXIT.failed);
+    }
     process.exit(EXIT.done);
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
 }
 
+/** An error's code or text; SQLite's texts name tables and rules, never a value. */
+function why(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** The flush failed: nobody who waits may be answered, and the supervisor starts anew. */
 function endAtOnce(error: unknown): void {
-  const why = error instanceof Error ? error.message : String(error);
-  process.stderr.write(cleanLines(`error: the disk did not take a flush (${why}); ending\n`));
+  note(`error: the disk did not take a flush (${why(error)}); ending`);
   process.exit(EXIT.failed);
 }
 
@@ -93,6 +102,7 @@ export function register(program: Command): void {
           withoutPins: options.withoutPins === true,
           allowUnauthenticated: options.allowUnauthenticated === true,
           onFatal: endAtOnce,
+          onTrouble: (what, error) => note(`error: a ${what} could not be applied: ${why(error)}`),
         });
         stopOnSignals(served);
         for (const warning of served.warnings) printText(`warning: ${warning}`);

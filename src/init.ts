@@ -32,7 +32,12 @@ export const INIT_RULES = {
 } as const;
 
 /** What an init that was killed may have left; anything else in the folder is somebody's. */
-const OWN_FILES = /^(keys|config\.toml(\.new)?|bank\.db(-wal|-shm)?|serve\.lock(-\w+)?)$/;
+const OWN_FILES = /^(keys|config\.toml(\.new)?|bank\.db(-wal|-shm|-journal)?|serve\.lock(-\w+)?)$/;
+
+/** True where a folder holds anything that `init` would not have made. */
+export function holdsForeignFiles(folder: string): boolean {
+  return readdirSync(folder).some((name) => !OWN_FILES.test(name));
+}
 
 /**
  * Makes the bank. `signatureSecret` makes signatures required.
@@ -44,8 +49,7 @@ export function initBank(
   signatureSecret: string | null,
 ): void {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const foreign = readdirSync(dataDir).filter((name) => !OWN_FILES.test(name));
-  if (foreign.length > 0) {
+  if (holdsForeignFiles(dataDir)) {
     throw new CannotOpen(`${dataDir} is not empty: name a folder that is, or does not exist`);
   }
   const createdAt = Date.now();

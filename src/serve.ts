@@ -20,6 +20,8 @@ export type ServeOptions = {
   readonly allowUnauthenticated: boolean;
   /** Called once where the flush failed: the process must end without an answer. */
   readonly onFatal: (error: unknown) => void;
+  /** Called where one operation failed alone, for the log. */
+  readonly onTrouble: (what: string, error: unknown) => void;
 };
 
 export type Served = {
@@ -120,6 +122,7 @@ export function serve(options: ServeOptions): Served {
       clock: systemClock,
       reserveBudgetMs: config.reserve_budget_ms,
       onFatal: options.onFatal,
+      onTrouble: options.onTrouble,
     });
     const app = createApp({
       engine,
@@ -146,7 +149,8 @@ export function serve(options: ServeOptions): Served {
         await listener.close();
         unwatch();
         await engine.drained();
-        store.endServing();
+        // Where it cannot be noted the next start looks for what this one left open: no harm.
+        for (let tries = 0; tries < 20 && !store.endServing(); tries += 1) await Bun.sleep(10);
         opened.close();
         unlock();
       },
@@ -172,7 +176,7 @@ function warningsFor(
     warnings.push("requests are not authenticated: whoever reaches the port can reserve");
   }
   if (options.allowUnauthenticated || config.allow_unauthenticated) {
-    warnings.push("allow-unauthenticated is in force: nothing checks who calls");
+    warnings.push("allow-unauthenticated is in force: it would serve though nobody is checked");
   }
   if (options.withoutPins) warnings.push("serving without PINs: accounts with a PIN get 2020");
   if (bank.salesPaused !== null) warnings.push("sales are paused: reserves answer 2090");

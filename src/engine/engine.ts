@@ -27,6 +27,8 @@ export type EngineOptions = {
   readonly reserveBudgetMs: number;
   /** The flush failed: nothing that waits may be answered, and the process must end. */
   readonly onFatal: (error: unknown) => void;
+  /** One operation failed alone; for the log. */
+  readonly onTrouble?: (what: string, error: unknown) => void;
 };
 
 /** A result is answered within this (contract.md 3). */
@@ -71,7 +73,10 @@ function isFailedFlush(error: unknown): boolean {
   return error instanceof Error && "code" in error && /FSYNC/.test(String(error.code));
 }
 
-export function createEngine(store: Store, { clock, reserveBudgetMs, onFatal }: EngineOptions) {
+export function createEngine(
+  store: Store,
+  { clock, reserveBudgetMs, onFatal, onTrouble }: EngineOptions,
+) {
   /** Undoing what was told 2060 comes before any other decision. */
   let urgent: Pending[] = [];
   let queue: Pending[] = [];
@@ -275,6 +280,7 @@ export function createEngine(store: Store, { clock, reserveBudgetMs, onFatal }: 
       stumble(error);
       return;
     }
+    if (failed) return;
     const urgentCount = urgent.length;
     urgent = [];
     queue = queue.slice(batch.length - urgentCount);
@@ -285,6 +291,11 @@ export function createEngine(store: Store, { clock, reserveBudgetMs, onFatal }: 
 
   function applied(pending: Pending, outcome: OperationOutcome | undefined): void {
     pending.outcome = outcome ?? { kind: "done" };
+    if (outcome?.kind === "failed") {
+      onTrouble?.(pending.operation.kind, outcome.error);
+      // What was told 2060 must not stay held: the next start makes a finding of it.
+      if (pending.operation.kind === "expire") fail(outcome.error);
+    }
     if (isReserve(pending) && outcome?.kind === "reserve" && outcome.fresh) {
       const { requestId } = pending.operation.request;
       undurable.set(requestId, (undurable.get(requestId) ?? 0) + 1);
@@ -418,7 +429,7 @@ export function createEngine(store: Store, { clock, reserveBudgetMs, onFatal }: 
 
     /** Keeps the receipt of a request turned away at the door, some time later. */
     refused(refusal: RefusalOperation): void {
-      if (failed || outstanding >= MOST_OUTSTANDING) return;
+      if (failed || outstanding >= MOST_WAITING) return;
       void enqueue(refusal, refusal.receivedAt, Infinity, false);
     },
 

@@ -6,7 +6,7 @@ import type { ReceiptDraft } from "../storage/store.ts";
 import { answers } from "./answers.ts";
 import { type Authentication, checkSignature, doorKeeper, plainAddress } from "./authenticate.ts";
 import { isDeclaredTooLarge, parseBody, readBody } from "./body.ts";
-import { bodyDigest, maskedBody, refusalCounter } from "./receipts.ts";
+import { bodyDigest, isNestedTooDeeply, maskedBody, refusalCounter } from "./receipts.ts";
 import { type Body, decodeReserve, decodeResult } from "./schema.ts";
 
 export type AppOptions = {
@@ -50,14 +50,15 @@ function endpoint(options: AppOptions, refuse: ReturnType<typeof refusalCounter>
       return unauthenticated(`signature ${signature}`);
     }
     const body = parseBody(bytes);
+    const isKept = body !== null && !isNestedTooDeeply(bytes);
     const receipt: ReceiptDraft = {
       receivedAt,
       startedAtMs,
       peer,
       path,
-      body: body === null ? null : maskedBody(body),
+      body: isKept ? maskedBody(body) : null,
       bodyLength: bytes.byteLength,
-      bodyDigest: body === null ? bodyDigest(receiptKey, bytes) : null,
+      bodyDigest: isKept ? null : bodyDigest(receiptKey, bytes),
       signature,
       notes: [],
     };

@@ -14,6 +14,29 @@ export function maskedBody(body: unknown): string {
   );
 }
 
+/** Deeper bodies are served, but not kept: writing them anew takes the square of their depth. */
+const DEEPEST_KEPT = 100;
+
+const [QUOTE, BACKSLASH, ...BRACKETS] = [...'"\\[{]}'].map((sign) => sign.charCodeAt(0));
+const [OPEN_LIST, OPEN_OBJECT, CLOSE_LIST, CLOSE_OBJECT] = BRACKETS;
+
+/** True where lists and objects of a JSON text are nested deeper than a receipt keeps. */
+export function isNestedTooDeeply(json: Uint8Array): boolean {
+  let depth = 0;
+  let inText = false;
+  for (let at = 0; at < json.length; at += 1) {
+    const sign = json[at];
+    if (inText) {
+      if (sign === BACKSLASH) at += 1;
+      else if (sign === QUOTE) inText = false;
+    } else if (sign === QUOTE) inText = true;
+    else if (sign === OPEN_LIST || sign === OPEN_OBJECT) depth += 1;
+    else if (sign === CLOSE_LIST || sign === CLOSE_OBJECT) depth -= 1;
+    if (depth > DEEPEST_KEPT) return true;
+  }
+  return false;
+}
+
 /** A keyed digest: tells two unreadable bodies apart, and nothing of what stood in them. */
 export function bodyDigest(key: Uint8Array, body: Uint8Array): string {
   return new Bun.CryptoHasher("sha256", key).update(body).digest("hex");

@@ -336,7 +336,8 @@ export type Store = {
   repeatOf(request: ReserveRequest): { outcome: Outcome; reference: string | null } | null;
   /** Notes that a server starts; gives the last moment of one that did not end cleanly. */
   beginServing(now: number): { readonly since: number; readonly until: number } | null;
-  endServing(): void;
+  /** Notes a clean end; false where another process writes at this moment. */
+  endServing(): boolean;
 
   // What an admin changes. Durable when the call returns.
   /** All or none; a dry run checks all and adds none. */

@@ -45,6 +45,9 @@ function servedBank(options: BankFolderOptions = {}, prepare = (_dataDir: string
       onFatal: (error) => {
         throw error;
       },
+      onTrouble: (_, error) => {
+        throw error;
+      },
     });
     bank = { url: served.url, dataDir, store: admin.store };
   });

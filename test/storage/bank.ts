@@ -2,7 +2,7 @@
 // Tests of the store, the engine and the HTTP side share it; nothing in it is a mock.
 import { Database } from "bun:sqlite";
 import { test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CONFIG_FILE, type Config, readConfig } from "../../src/config.ts";
@@ -171,6 +171,8 @@ export type TemporaryBank = {
 export type TemporaryBankOptions = {
   readonly identity?: Partial<BankIdentity>;
   readonly accounts?: readonly NewAccount[];
+  /** A closed bank's data dir to begin with: much faster than a new one. */
+  readonly copyOf?: string;
   /** The text of config.toml. */
   readonly config?: string;
   readonly signatureSecret?: string;
@@ -182,7 +184,8 @@ export type TemporaryBankOptions = {
 export function temporaryBank(options: TemporaryBankOptions = {}): TemporaryBank {
   const folder = mkdtempSync(join(tmpdir(), "transact-bank-"));
   const dataDir = join(folder, "bank");
-  initBank(dataDir, { ...IDENTITY, ...options.identity }, options.signatureSecret ?? null);
+  if (options.copyOf !== undefined) cpSync(options.copyOf, dataDir, { recursive: true });
+  else initBank(dataDir, { ...IDENTITY, ...options.identity }, options.signatureSecret ?? null);
   if (options.config !== undefined) writeFileSync(join(dataDir, CONFIG_FILE), options.config);
   const config = readConfig(dataDir);
   let now = MONDAY_MORNING;

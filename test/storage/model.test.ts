@@ -1,14 +1,31 @@
 // Random histories of a bank against the naive one: every answer, every balance, every finding.
 // A failing history names its seed; TRANSACT_BANK_SEED=n runs that one alone.
-import { expect, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { minor } from "../../src/domain/money.ts";
 import { OUTCOMES } from "../../src/domain/outcomes.ts";
-import type { NewAccount, Operation } from "../../src/storage/store.ts";
-import { BY, done, PIN, reserveOperation, resultOperation, temporaryBank } from "./bank.ts";
+import { initBank } from "../../src/init.ts";
+import type { NewAccount, Operation, ReserveOperation } from "../../src/storage/store.ts";
+import {
+  BY,
+  done,
+  IDENTITY,
+  PIN,
+  reserveOperation,
+  resultOperation,
+  temporaryBank,
+} from "./bank.ts";
 import { type NaiveReserve, naiveBank } from "./naive-bank.ts";
 
-const HISTORIES = 120;
-const STEPS = 90;
+/** Made once; each history begins with a copy. */
+const emptyBank = mkdtempSync(join(tmpdir(), "transact-bank-model-"));
+initBank(emptyBank, IDENTITY, null);
+afterAll(() => rmSync(emptyBank, { recursive: true }));
+
+const HISTORIES = 300;
+const STEPS = 60;
 
 /** mulberry32: small, seeded, good enough to choose with. */
 function chooser(seed: number) {
@@ -72,7 +89,7 @@ function history(seed: number): void {
       buyers: [],
     }),
   );
-  const bank = temporaryBank({ accounts, serving: true });
+  const bank = temporaryBank({ accounts, serving: true, copyOf: emptyBank });
   const naive = naiveBank();
   try {
     for (const { number, balance, overdraft } of accounts) {
@@ -110,28 +127,67 @@ function purchases(choose: Chooser, bank: Bank, naive: Naive, now: number): void
   const expected: string[] = [];
   for (let count = choose.below(4) + 1; count > 0; count -= 1) {
     const requestId = `r-${choose.below(40)}`;
-    if (choose.chance(0.4)) {
-      const code = choose.one(CODES);
-      operations.push(resultOperation(requestId, code));
-      expected.push(String(naive.result(requestId, code)));
-      continue;
-    }
-    const before = known.find((one) => one.requestId === requestId);
-    const same = before !== undefined && choose.chance(0.7);
-    const reserve = same ? before : randomReserve(choose, requestId);
-    known.push(reserve);
-    operations.push(operationOf(choose, reserve));
-    expected.push(naive.reserve(reserve, localDay(now)));
+    const [operation, answer] = choose.chance(0.4)
+      ? randomResult(choose, bank, naive, requestId)
+      : choose.chance(0.06)
+        ? randomExpiry(naive, requestId)
+        : repeatOrReserve(choose, naive, requestId, localDay(now));
+    operations.push(operation);
+    expected.push(answer);
   }
   const outcomes = bank.apply(...operations).map((outcome) => {
     if (outcome.kind === "reserve") return OUTCOMES[outcome.outcome].code;
     if (outcome.kind === "result") return outcome.answer === "accepted" ? "202" : "404";
-    return Bun.inspect(outcome);
+    return outcome.kind === "done" ? "done" : Bun.inspect(outcome);
   });
   expect(outcomes).toEqual(expected);
 }
 
-function operationOf(choose: Chooser, reserve: NaiveReserve): Operation {
+/** An operation for the bank, with what the naive bank answers to it. */
+type Answered = [Operation, string];
+
+/** A new request, the same again, or another one with an old raasTxnRef. */
+function repeatOrReserve(choose: Chooser, naive: Naive, requestId: string, day: string): Answered {
+  const before = known.find((one) => one.requestId === requestId);
+  const same = before !== undefined && choose.chance(0.7);
+  const reserve = same ? before : randomReserve(choose, requestId);
+  known.push(reserve);
+  const operation = operationOf(choose, reserve);
+  if (choose.chance(0.05)) {
+    return [{ ...operation, told: "timeOut" }, naive.timedOut(reserve)];
+  }
+  return [operation, naive.reserve(reserve, day)];
+}
+
+function randomExpiry(naive: Naive, requestId: string): Answered {
+  naive.expire(requestId);
+  return [{ kind: "expire", requestId, receiptIds: [] }, "done"];
+}
+
+/** A result by either reference or both, which may not fit together. */
+function randomResult(choose: Chooser, { store }: Bank, naive: Naive, requestId: string): Answered {
+  const code = choose.one(CODES);
+  const referenceOf = (wanted: string) => store.reservation(wanted)?.reference ?? null;
+  const named = choose.one(["requestId", "requestId", "reference", "both", "mismatch"] as const);
+  if (named === "mismatch") {
+    const otherId = `r-${choose.below(40)}`;
+    const reference = otherId === requestId ? null : referenceOf(otherId);
+    if (reference !== null) {
+      const operation = resultOperation(requestId, code, { reference });
+      return [operation, String(naive.mismatched(requestId, reference, code))];
+    }
+  }
+  const reference = named === "requestId" ? null : referenceOf(requestId);
+  const amount = choose.chance(0.2) ? choose.one(AMOUNTS) : null;
+  const byReference = named === "reference" && reference !== null;
+  const operation = resultOperation(byReference ? null : requestId, code, {
+    reference,
+    reserveAmount: amount === null ? null : minor(amount),
+  });
+  return [operation, String(naive.result(requestId, code, amount))];
+}
+
+function operationOf(choose: Chooser, reserve: NaiveReserve): ReserveOperation {
   return reserveOperation(
     reserve.requestId,
     {
@@ -192,6 +248,12 @@ function act(choose: Chooser, { store }: Bank, naive: Naive): void {
       expect(settled).toBe(naive.settle(ref, debit, bears));
     },
     () => limit(choose, store, naive, number),
+    () => expect(store.unmapBuyer(BY, spelled(choose, buyer)).ok).toBe(naive.unmap(buyer)),
+    () => {
+      const isPaused = choose.chance(0.2);
+      done(isPaused ? store.pauseSales(BY) : store.resumeSales(BY));
+      naive.pause(isPaused);
+    },
     () => {
       done(store.unlockPin(BY, "A-2"));
       const locked = naive.accounts.find((one) => one.number === "A-2");

@@ -56,6 +56,7 @@ export function naiveBank() {
   const tombstones: string[] = [];
   const findings: string[] = [];
   const limits: Limit[] = [];
+  let paused = false;
   const own = { clickatell: 0, income: 0, suspense: 0, loss: 0, funding: 0 };
 
   const accountOf = (number: string) => accounts.find((account) => account.number === number);
@@ -112,7 +113,7 @@ export function naiveBank() {
 
   function check(request: NaiveReserve, day: string): string {
     if (tombstones.includes(request.requestId)) return "2060";
-    if (request.currency !== null) return "2090";
+    if (paused || request.currency !== null) return "2090";
     const mapping = buyers.find((one) => one.buyer === request.buyer);
     const account = mapping && accountOf(mapping.number);
     const limit = overLimits(request, account, day);
@@ -197,9 +198,47 @@ export function naiveBank() {
       return one?.state === "released" ? "2060" : before.code;
     },
 
-    result(requestId: string, code: string): number {
+    unmap(buyer: string): boolean {
+      const at = buyers.findIndex((one) => one.buyer === buyer);
+      if (at >= 0) buyers.splice(at, 1);
+      return at >= 0;
+    },
+
+    pause(isPaused: boolean) {
+      paused = isPaused;
+    },
+
+    /** The caller was told 2060 before the request was decided. */
+    timedOut({ requestId, authCode, channel, ...compared }: NaiveReserve): string {
+      if (answered.every((one) => one.requestId !== requestId)) {
+        answered.push({ requestId, content: JSON.stringify(compared), code: "2060" });
+      }
+      return "2060";
+    },
+
+    /** The caller was told 2060 while the commit was in flight. */
+    expire(requestId: string): void {
+      for (const one of answered) if (one.requestId === requestId) one.code = "2060";
+      for (const one of reservations) {
+        if (one.requestId === requestId && one.state === "reserved") one.state = "released";
+      }
+    },
+
+    /** Both references were given, and the second one is another reservation's. */
+    mismatched(requestId: string, reference: string, code: string): number {
+      find(
+        code === "0000" ? "unmatched-success" : "unmatched",
+        `${requestId} ${reference} ${code}`,
+      );
+      return 404;
+    },
+
+    result(requestId: string, code: string, amount: number | null): number {
       const one = reservations.find((reservation) => reservation.requestId === requestId);
       const dispensed = code === "0000";
+      if (one !== undefined && amount !== null && amount !== one.amount) {
+        find("amounts-differ", requestId);
+      }
       if (one === undefined) {
         const declined = answered.some((known) => known.requestId === requestId);
         if (dispensed) find("unmatched-success", requestId);

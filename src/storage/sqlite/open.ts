@@ -74,7 +74,7 @@ function databaseFile(dataDir: string): string {
   }
 }
 
-const isBusy = (error: unknown): boolean =>
+export const isBusy = (error: unknown): boolean =>
   error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_BUSY");
 
 /** Why a database could not be opened, with what to do. */
@@ -113,6 +113,13 @@ export function openDatabase(dataDir: string, synchronous: "FULL" | "NORMAL"): D
   }
 }
 
+function assertEmpty(db: Database, dataDir: string): void {
+  const { tables } = db.query("SELECT count(*) AS tables FROM sqlite_schema").get() as {
+    tables: number;
+  };
+  if (tables > 0) throw new CannotOpen(`${dataDir} holds a bank already`);
+}
+
 /**
  * Makes the database of a new bank, complete in one commit.
  * `prepare` makes what belongs to the bank outside the database; it runs only for a new bank.
@@ -130,12 +137,11 @@ export function createDatabase(
   });
   try {
     db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
-    const { tables } = db.query("SELECT count(*) AS tables FROM sqlite_schema").get() as {
-      tables: number;
-    };
-    if (tables > 0) throw new CannotOpen(`${dataDir} holds a bank already`);
+    assertEmpty(db, dataDir);
     settings(db, "FULL");
     db.transaction(() => {
+      // Again under the write lock, so that of two inits at once only one prepares anything.
+      assertEmpty(db, dataDir);
       db.run(`PRAGMA application_id = ${APPLICATION_ID}`);
       migrate(db);
       insertBank(db, bank, prepare().pinKeyCheck);
@@ -181,8 +187,9 @@ export function lockForServing(dataDir: string): () => void {
   try {
     lock.run("PRAGMA locking_mode = EXCLUSIVE");
     lock.run("BEGIN EXCLUSIVE");
-  } catch {
+  } catch (error) {
     lock.close();
+    if (!isBusy(error)) throw cannotOpen(join(dataDir, LOCK_FILE), error);
     throw new CannotOpen(`another server serves ${dataDir}: stop it first`);
   }
   return () => lock.close();

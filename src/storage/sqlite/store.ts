@@ -24,7 +24,7 @@ import type {
 } from "../store.ts";
 import { adminOn } from "./admin.ts";
 import { journalOn } from "./journal.ts";
-import { BUSY_TIMEOUT_MS, CannotOpen, DATABASE_FILE, openDatabase } from "./open.ts";
+import { BUSY_TIMEOUT_MS, CannotOpen, DATABASE_FILE, isBusy, openDatabase } from "./open.ts";
 import { pinKeyCheck } from "./pins.ts";
 import { purchasesOn } from "./purchases.ts";
 import { readsOn } from "./reads.ts";
@@ -224,6 +224,9 @@ function storeOn(
       }),
     repeatOf: (request) => purchases.repeatOf(request),
     beginServing(now) {
+      // After a failed flush the kernel may call pages clean that never reached the disk, and a
+      // flush would have nothing to write. Copying the WAL into the database writes them anew.
+      rewriteWal(db);
       const begin = db.transaction(() => {
         db.run(
           `UPDATE bank SET serving = 1, open_since = ?, interrupted_since =
@@ -241,9 +244,14 @@ function storeOn(
       return since === null ? null : { since, until: now };
     },
     endServing() {
-      db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
-      db.run("UPDATE bank SET serving = 0, open_since = NULL");
+      try {
+        db.run("UPDATE bank SET serving = 0, open_since = NULL");
+      } catch (error) {
+        if (isBusy(error)) return false;
+        throw error;
+      }
       fdatasyncSync(walDescriptor());
+      return true;
     },
 
     addAccounts: (by, act, accounts, dryRun) =>
@@ -311,6 +319,21 @@ function storeOn(
       db.close();
     },
   };
+}
+
+/** Moves all that the WAL holds into the database, by new writes, and flushes that. */
+function rewriteWal(db: Database): void {
+  const until = performance.now() + BUSY_TIMEOUT_MS;
+  for (;;) {
+    const { busy } = db.query("PRAGMA wal_checkpoint(TRUNCATE)").get() as { busy: number };
+    if (busy === 0) return;
+    if (performance.now() > until) {
+      throw new CannotOpen(
+        "another process reads or writes the database: try again when it is done",
+      );
+    }
+    Bun.sleepSync(20);
+  }
 }
 
 /** A PIN key that is not the one the PINs were hashed with would lock every buyer out. */
