@@ -41,6 +41,8 @@ const LARGEST_BATCH = 256;
 const MOST_WAITING = 5_000;
 /** Operations not on the disk yet, answered ones included; at more, nobody is answered at all. */
 const MOST_OUTSTANDING = 50_000;
+/** Characters of bodies that those may keep in memory for their receipts. */
+const MOST_OUTSTANDING_BODIES = 100_000_000;
 /** How often deadlines are looked at. */
 const SWEEP_MS = 20;
 /** Before a batch is tried again: while another process writes, and after any other trouble. */
@@ -73,6 +75,11 @@ function isFailedFlush(error: unknown): boolean {
   return error instanceof Error && "code" in error && /FSYNC/.test(String(error.code));
 }
 
+/** How many characters an operation keeps for its receipt. */
+function keptBody(operation: Operation): number {
+  return "receipt" in operation ? (operation.receipt.body?.length ?? 0) : 0;
+}
+
 export function createEngine(
   store: Store,
   { clock, reserveBudgetMs, onFatal, onTrouble }: EngineOptions,
@@ -92,6 +99,7 @@ export function createEngine(
   const expiring = new Map<string, { count: number; receivedAt: number }>();
   /** Operations that came in and are not on the disk yet. */
   let outstanding = 0;
+  let outstandingBodies = 0;
   let pumping = false;
   let flushing = false;
   let sweeping = false;
@@ -116,7 +124,7 @@ export function createEngine(
 
   // ------------------------------------------------------------- deadlines
 
-  /** From now on until `settled`, every answer about this request is 2060. */
+  /** From now on until `unmarkExpiring`, every answer about this request is 2060. */
   function markExpiring({
     operation,
     receivedAt,
@@ -340,6 +348,7 @@ export function createEngine(
   function becameDurable(pending: Pending): void {
     const { operation, outcome } = pending;
     outstanding -= 1;
+    outstandingBodies -= keptBody(operation);
     if (operation.kind === "expire") unmarkExpiring(operation.requestId);
     if (isReserve(pending)) reserveBecameDurable(pending);
     if (pending.settle !== null && outcome !== null) answer(pending, outcome);
@@ -372,6 +381,7 @@ export function createEngine(
       };
       const overloaded = waits && waiting.size >= MOST_WAITING;
       outstanding += 1;
+      outstandingBodies += keptBody(operation);
       queue.push(pending);
       if (waits) waiting.add(pending);
       if (overloaded && isReserve(pending)) expireReserve(pending);
@@ -379,6 +389,10 @@ export function createEngine(
       scheduleSweep();
     });
   }
+
+  /** True where nothing more may be remembered, by count or by size. */
+  const isFull = (): boolean =>
+    outstanding >= MOST_OUTSTANDING || outstandingBodies >= MOST_OUTSTANDING_BODIES;
 
   function wakeIdle(): void {
     if (outstanding > 0) return;
@@ -396,7 +410,7 @@ export function createEngine(
       authCode: string | null,
       receipt: ReceiptDraft,
     ): Promise<ReserveAnswer> {
-      if (failed || outstanding >= MOST_OUTSTANDING) throw new NoAnswer();
+      if (failed || isFull()) throw new NoAnswer();
       const operation = { kind: "reserve", request, authCode, receipt, told: null } as const;
       const deadlineMs = receipt.startedAtMs + reserveBudgetMs;
       const outcome = await enqueue(operation, receipt.receivedAt, deadlineMs, true);
@@ -407,7 +421,7 @@ export function createEngine(
     /** Applies a result; resolves once it is on the disk, or with "late" at its deadline. */
     async result(request: ResultRequest, receipt: ReceiptDraft): Promise<ResultAnswer> {
       if (failed) throw new NoAnswer();
-      if (waiting.size >= MOST_WAITING || outstanding >= MOST_OUTSTANDING) {
+      if (waiting.size >= MOST_WAITING || isFull()) {
         const { receivedAt, peer, path } = receipt;
         const told = { method: "POST", status: 503, reason: "overload", suppressed: 0 };
         this.refused({ kind: "refusal", receivedAt, peer, path, ...told });
@@ -422,7 +436,7 @@ export function createEngine(
     /** Keeps the receipt of a request that is answered 400; resolves once it is on the disk. */
     async malformed(receipt: ReceiptDraft, message: string): Promise<void> {
       if (failed) throw new NoAnswer();
-      if (waiting.size >= MOST_WAITING || outstanding >= MOST_OUTSTANDING) return;
+      if (waiting.size >= MOST_WAITING || isFull()) return;
       const deadlineMs = receipt.startedAtMs + reserveBudgetMs;
       await enqueue({ kind: "malformed", receipt, message }, receipt.receivedAt, deadlineMs, true);
     },

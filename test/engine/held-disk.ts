@@ -37,6 +37,8 @@ export type HeldBank = ManualClock & {
   flushing(): number;
   /** While set, no batch can be committed. */
   commitError: Error | null;
+  /** What the receipts of the next requests keep of their bodies. */
+  body: string;
   reserve(requestId: string, fields?: Partial<ReserveRequest>, authCode?: string): Call<string>;
   /** A reserve whose headers came so many milliseconds before its body. */
   slowReserve(requestId: string, bodyTookMs: number): Call<string>;
@@ -131,8 +133,8 @@ export function heldBank(accounts: readonly Wanted[] = [{}]): HeldBank {
     startedAtMs: clock.monotonicMs() - bodyTookMs,
     peer: "127.0.0.1",
     path,
-    body: "{}",
-    bodyLength: 2,
+    body: bank.body,
+    bodyLength: bank.body.length,
     bodyDigest: null,
     signature: "not-required",
     notes: [],
@@ -146,6 +148,7 @@ export function heldBank(accounts: readonly Wanted[] = [{}]): HeldBank {
     fatal,
     openSince: () => openSince,
     commitError: null,
+    body: "{}",
     hold() {
       holding = true;
     },

@@ -118,6 +118,21 @@ describe("one operation that fails", () => {
 });
 
 describe("overload", () => {
+  test("what waits is bounded by its size too: no answer, and service again once it is written", async () => {
+    bank.commitError = BUSY;
+    bank.body = JSON.stringify("x".repeat(60_000));
+    const calls = Array.from({ length: 1_700 }, (_, index) => bank.reserve(`big-${index}`));
+    await bank.turns();
+    expect(calls.at(0)?.state()).toBe("waiting");
+    expect(calls.at(-1)?.state()).toBe("no answer");
+    bank.commitError = null;
+    bank.body = "{}";
+    await bank.advance(100);
+    const after = bank.reserve("after");
+    await bank.advance(100);
+    expect(after.state()).not.toBe("no answer");
+  });
+
   test("over 5,000 waiting: 2060 and late at once; all of it is recorded when the disk can", async () => {
     bank.commitError = BUSY;
     const first = Array.from({ length: MOST_WAITING }, (_, n) => bank.reserve(`first ${n}`));

@@ -171,6 +171,21 @@ describe("a body that does not parse leaves its length and a keyed digest only",
   });
 });
 
+test("a body nested too deeply to be written anew is served and leaves its digest only", async () => {
+  for (const [depth, isKept] of [
+    [90, true],
+    [20_000, false],
+  ] as const) {
+    const extra = `${"[".repeat(depth)}{"pin":"4321"}${"]".repeat(depth)}`;
+    const text = JSON.stringify(reserveBody({ additionalData: "HERE" })).replace('"HERE"', extra);
+    const answer = await bank().post("/reserveFunds", text);
+    expect(answer.status).toBe(200);
+    const receipt = newest();
+    expect([receipt.body !== null, receipt.bodyDigest === null]).toEqual([isKept, isKept]);
+    expect(receipt.body ?? "").not.toContain("4321");
+  }
+});
+
 describe("no secret reaches a file outside keys/", () => {
   const PIN = "918273645501";
   const WRONG_PIN = "736455019182";
