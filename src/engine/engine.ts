@@ -271,6 +271,7 @@ export function createEngine(
     }
     const batch = takeBatch();
     if (batch.length === 0) return;
+    // A repeat of what was told 2060 must not be decided either.
     for (const pending of batch) {
       if (!isReserve(pending) || !expiring.has(pending.operation.request.requestId)) continue;
       pending.operation = { ...pending.operation, told: "timeOut" };

@@ -325,7 +325,6 @@ export type Check = {
 
 export type Store = {
   bank(): Bank;
-  hasPins(): boolean;
 
   // What the server needs.
   /** Applies operations in order in one commit. Throws, and changes nothing, if the commit fails. */

@@ -197,14 +197,6 @@ function storeOn(
 
   return {
     bank: () => readBank(db),
-    hasPins: () =>
-      (
-        db
-          .query("SELECT EXISTS (SELECT 1 FROM accounts WHERE pin_hash IS NOT NULL) AS pins")
-          .get() as {
-          pins: number;
-        }
-      ).pins === 1,
 
     applyBatch(operations, times) {
       begin.run();
