@@ -140,7 +140,10 @@ export type BatchTimes = {
 };
 
 /** An earlier request with the same requestId, with its answer's reference. */
-export type RememberedRequest = FirstRequest & { readonly reference: string | null };
+export type RememberedRequest = FirstRequest & {
+  readonly id: number;
+  readonly reference: string | null;
+};
 
 // ---------------------------------------------------------------- the admin's operations
 

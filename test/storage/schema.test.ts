@@ -46,41 +46,69 @@ test.each([
   ["an entry moves nothing", "INSERT INTO entries VALUES (999, 1, 0)", "CHECK"],
   [
     "a reservation comes back",
-    `UPDATE reservations SET state = 'reserved', resolved_at = NULL, resolved_by = NULL
+    `UPDATE requests SET state = 'reserved', resolved_at = NULL, resolved_by = NULL
      WHERE id = ${of("debited")}`,
     "ends once",
   ],
   [
     "a debited reservation is released",
-    `UPDATE reservations SET state = 'released' WHERE id = ${of("debited")}`,
+    `UPDATE requests SET state = 'released' WHERE id = ${of("debited")}`,
     "ends once",
   ],
   [
     "a reservation moves to another account",
-    `UPDATE reservations SET account_id = account_id + 1 WHERE id = ${of("open")}`,
-    "keeps its account",
+    `UPDATE requests SET account_id = account_id + 1 WHERE id = ${of("open")}`,
+    "never changed",
   ],
   [
     "a reservation is written over",
-    `INSERT OR REPLACE INTO reservations (id, reference, account_id, state, reserved_at, local_day)
-     SELECT id, reference, account_id, 'reserved', reserved_at, local_day FROM reservations`,
+    `INSERT OR REPLACE INTO requests (request_id, received_at, response_code, buyer_id,
+       reserve_amount, fee_amount, client_share_amount)
+     SELECT request_id, received_at, '2010', buyer_id, reserve_amount, fee_amount,
+       client_share_amount FROM requests`,
     "stands once",
   ],
-  ["a reservation is deleted", "DELETE FROM reservations", "ever deleted"],
+  [
+    "a reference is taken over by another request",
+    `INSERT OR REPLACE INTO requests (request_id, received_at, response_code, buyer_id,
+       reserve_amount, fee_amount, client_share_amount, reference, account_id, state, reserved_at,
+       local_day)
+     SELECT 'other', received_at, response_code, buyer_id, reserve_amount, fee_amount,
+       client_share_amount, reference, account_id, 'reserved', reserved_at, local_day
+     FROM requests WHERE reference IS NOT NULL`,
+    "stands once",
+  ],
+  [
+    "half a reservation",
+    `INSERT INTO requests (request_id, received_at, response_code, buyer_id, reserve_amount,
+       fee_amount, client_share_amount, state) VALUES ('half', 1, '0000', 'x', 1, 0, 0, 'reserved')`,
+    "whole_reservation",
+  ],
+  ["a request is deleted", "DELETE FROM requests", "ever deleted"],
+  [
+    "what was asked is changed",
+    "UPDATE requests SET reserve_amount = reserve_amount + 1",
+    "never changed",
+  ],
   [
     "a reservation ends at no time",
-    `UPDATE reservations SET state = 'released' WHERE id = ${of("open")}`,
+    `UPDATE requests SET state = 'released' WHERE id = ${of("open")}`,
     "CHECK",
   ],
   [
     "a reference stands twice",
-    "UPDATE reservations SET reference = (SELECT min(reference) FROM reservations)",
-    "ends once",
+    `INSERT INTO requests (request_id, received_at, response_code, buyer_id, reserve_amount,
+       fee_amount, client_share_amount, reference, account_id, state, reserved_at, local_day)
+     SELECT 'other', received_at, response_code, buyer_id, reserve_amount, fee_amount,
+       client_share_amount, reference, account_id, 'reserved', reserved_at, local_day
+     FROM requests WHERE reference IS NOT NULL`,
+    "stands once",
   ],
   [
     "a request stands twice",
-    "UPDATE requests SET request_id = 'open'",
-    "UNIQUE constraint failed: requests.request_id",
+    `INSERT INTO requests (request_id, received_at, response_code, buyer_id, reserve_amount,
+       fee_amount, client_share_amount) VALUES ('open', 1, '2010', 'x', 1, 0, 0)`,
+    "stands once",
   ],
   [
     "a second debit of one reservation",
@@ -146,9 +174,10 @@ test("a posting whose entries do not sum to zero is refused", () => {
 test("one operation that breaks in the database leaves nothing, and its neighbours whole", () => {
   const other = temporaryBank();
   try {
-    // A reference that is taken breaks the reserve in its middle, after the request was written.
-    other.sql(`CREATE TRIGGER broken BEFORE INSERT ON reservations
-      WHEN (SELECT request_id FROM requests WHERE id = NEW.id) = 'b'
+    // The reserve breaks in its middle, after the request was written.
+    other.sql(`CREATE TRIGGER broken BEFORE UPDATE OF held ON accounts
+      WHEN (SELECT request_id FROM requests ORDER BY id DESC LIMIT 1) = 'b'
+        AND (SELECT state FROM requests ORDER BY id DESC LIMIT 1) IS NOT NULL
       BEGIN SELECT RAISE(ABORT, 'broken'); END`);
     const outcomes = other.apply(
       reserveOperation("a"),

@@ -37,12 +37,12 @@ const CORRUPTIONS: [string, string, RegExp][] = [
   ],
   [
     "the state of a reservation",
-    "UPDATE reservations SET state = 'debited', resolved_at = 1, resolved_by = 'result' WHERE state = 'reserved'",
+    "UPDATE requests SET state = 'debited', resolved_at = 1, resolved_by = 'result' WHERE state = 'reserved'",
     /reservation ACME-\S+: it is debited with 0 debits/,
   ],
   [
     "a counter of the limits",
-    "UPDATE usage SET count = count + 1 WHERE scope = 'all' AND period = '2026-03'",
+    `UPDATE accounts SET usage = json_set(usage, '$."2026-03"."*"[1]', 3) WHERE number = '1001'`,
     /account 1001, 2026-03, all \*: the counter is 21000 in 3, the reservations are 21000 in 2/,
   ],
   [
@@ -77,23 +77,33 @@ const CORRUPTIONS: [string, string, RegExp][] = [
   ],
   [
     "a counter that is gone",
-    "DELETE FROM usage WHERE period = '2026-03-02' AND scope = 'product'",
+    `UPDATE accounts SET usage = json_remove(usage, '$."2026-03-02".p110') WHERE number = '1001'`,
     /account 1001, 2026-03-02, product 110: the counter is 0 in 0, the reservations are 21000 in 2/,
   ],
   [
     "a counter of nothing",
-    "INSERT INTO usage VALUES ((SELECT id FROM accounts WHERE number = '1002'), '2026-02', 'all', '*', 5, 1)",
+    `UPDATE accounts SET usage = '{"2026-02":{"*":[5,1]}}' WHERE number = '1002'`,
     /account 1002, 2026-02, all \*: the counter is 5 in 1, the reservations are 0 in 0/,
   ],
   [
     "the account of a reservation",
-    "UPDATE reservations SET account_id = account_id + 1 WHERE state = 'reserved'",
+    "UPDATE requests SET account_id = account_id + 1 WHERE state = 'reserved'",
     /account 1002: held is 0, its open reservations sum to 10500/,
   ],
   [
     "a debited reservation that is open again",
-    "UPDATE reservations SET state = 'reserved', resolved_at = NULL, resolved_by = NULL",
+    "UPDATE requests SET state = 'reserved', resolved_at = NULL, resolved_by = NULL",
     /reservation ACME-\S+: it is reserved with 1 debits of 10500/,
+  ],
+  [
+    "an account's newest reservation",
+    "UPDATE accounts SET last_reservation = 1 WHERE number = '1001'",
+    /account 1001: its last reservation is 1, the newest one is 2/,
+  ],
+  [
+    "the reservation before another",
+    "UPDATE requests SET previous = NULL WHERE request_id = 'debited'",
+    /reservation ACME-\S+: it names none as the one before it, that is 1/,
   ],
   [
     "a buyer of no account",
@@ -102,7 +112,7 @@ const CORRUPTIONS: [string, string, RegExp][] = [
   ],
   [
     "a Success without its reservation",
-    "DELETE FROM reservations WHERE state = 'reserved'",
+    "UPDATE requests SET reference = NULL, account_id = NULL, state = NULL, reserved_at = NULL, local_day = NULL WHERE state = 'reserved'",
     /request open: answered 0000, reservation missing/,
   ],
 ];
@@ -131,12 +141,13 @@ test("a reference that stands twice is found and named", () => {
   try {
     bank.reserve("one");
     bank.reserve("two");
-    const [row] = bank.sql("SELECT sql FROM sqlite_schema WHERE name = 'reservations'");
+    const [row] = bank.sql("SELECT sql FROM sqlite_schema WHERE name = 'requests'");
     const loose = String(row?.["sql"])
-      .replace("CREATE TABLE reservations", "CREATE TABLE loose")
-      .replace("CONSTRAINT reservations_reference UNIQUE", "");
-    bank.rawSql(`${loose}; INSERT INTO loose SELECT * FROM reservations; DROP TABLE reservations;
-      ALTER TABLE loose RENAME TO reservations; UPDATE reservations SET reference = 'ACME-1'`);
+      .replace("CREATE TABLE requests", "CREATE TABLE loose")
+      .replace("CONSTRAINT requests_reference UNIQUE", "");
+    bank.rawSql(`DROP TRIGGER requests_stay; ${loose}; INSERT INTO loose SELECT * FROM requests;
+      DROP TABLE requests; ALTER TABLE loose RENAME TO requests;
+      UPDATE requests SET reference = 'ACME-1'`);
     const problems = bank.store.verify().flatMap((check) => check.problems);
     expect(problems).toEqual(["reference ACME-1 stands 2 times"]);
   } finally {

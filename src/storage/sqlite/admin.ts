@@ -419,7 +419,10 @@ export function adminOn(db: Database, { bank, journal, purchases, options }: Par
 
     markSent(by: By, sent: { reservations: readonly number[]; findings: readonly number[] }): null {
       const at = options.now();
-      for (const [table, ids] of Object.entries(sent)) {
+      for (const [table, ids] of [
+        ["requests", sent.reservations],
+        ["findings", sent.findings],
+      ] as const) {
         const mark = db.query(
           `UPDATE ${table} SET first_sent_at = ? WHERE id = ? AND first_sent_at IS NULL`,
         );

@@ -17,6 +17,9 @@ export type JournalRecord = {
   readonly by: By | null;
 };
 
+/** What a posting takes out of the held amount of the account that pays it. */
+export type Hold = { readonly accountId: number; readonly amount: number };
+
 export type Journal = ReturnType<typeof journalOn>;
 
 /** The journal's writer on one connection; call its functions inside a write. */
@@ -30,7 +33,8 @@ export function journalOn(db: Database) {
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const addToBalance = db.query(
-    "UPDATE accounts SET ledger_balance = ledger_balance + ? WHERE id = ? RETURNING ledger_balance",
+    `UPDATE accounts SET ledger_balance = ledger_balance + ?, held = held - ? WHERE id = ?
+     RETURNING ledger_balance`,
   );
   const internalIds = new Map(
     (
@@ -72,25 +76,64 @@ export function journalOn(db: Database) {
     return id;
   }
 
+  /** What the batch's postings add to the bank's own accounts; null outside a batch. */
+  let batched: Map<number, number> | null = null;
+
+  function changeBalance(id: number, amount: number, unheld: number): number {
+    const { ledger_balance } = addToBalance.get(amount, unheld, id) as { ledger_balance: number };
+    return ledger_balance;
+  }
+
   return {
     record,
 
-    /** Writes one posting and changes the balances by it; gives the journal id. */
-    post(entry: JournalRecord, entries: readonly Entry[]): number {
+    /**
+     * Writes one posting and changes the balances by it; gives the journal id. `hold` is what the
+     * posting takes out of an account's held amount.
+     */
+    post(entry: JournalRecord, entries: readonly Entry[], hold: Hold | null = null): number {
       if (sumOf(entries) !== 0) throw new Error("the entries of a posting must sum to zero");
       const { id } = nextId.get() as { id: number };
       for (const { account, amount } of entries) {
         const account_id = accountId(account);
         insertEntry.run(id, account_id, amount);
-        const { ledger_balance } = addToBalance.get(amount, account_id) as {
-          ledger_balance: number;
-        };
+        if (batched !== null && account.kind === "internal") {
+          batched.set(account_id, (batched.get(account_id) ?? 0) + amount);
+          continue;
+        }
+        const unheld = hold?.accountId === account_id ? hold.amount : 0;
+        const balance = changeBalance(account_id, amount, unheld);
         // Only an admin's figures are refused for size: a result must never fail over its sums.
-        if (entry.by !== null && Math.abs(ledger_balance) > LARGEST_BALANCE) {
+        if (entry.by !== null && Math.abs(balance) > LARGEST_BALANCE) {
           refuse("the balance would have more than fifteen digits");
         }
       }
       return record(entry);
+    },
+
+    /**
+     * Runs a batch of postings, each of which changes the same few accounts of the bank's own:
+     * their balances are written once, at its end, in the same commit. `apply` gets what runs one
+     * operation of the batch so that its failure takes its share back.
+     */
+    batch<T>(apply: (alone: <R>(operation: () => R) => R) => T): T {
+      batched = new Map();
+      const alone = <R>(operation: () => R): R => {
+        const before = new Map(batched);
+        try {
+          return operation();
+        } catch (error) {
+          batched = before;
+          throw error;
+        }
+      };
+      try {
+        const value = apply(alone);
+        for (const [id, amount] of batched) changeBalance(id, amount, 0);
+        return value;
+      } finally {
+        batched = null;
+      }
     },
 
     finding(

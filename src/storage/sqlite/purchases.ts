@@ -3,7 +3,6 @@ import type { Database } from "bun:sqlite";
 import type { AccountStatus } from "../../domain/account.ts";
 import { customer, debitEntries } from "../../domain/entries.ts";
 import { canonicalBuyerId } from "../../domain/identifiers.ts";
-import type { LimitFigures, LimitScope, Limits } from "../../domain/limits.ts";
 import { localDayFinder } from "../../domain/local-time.ts";
 import { type Minor, minor } from "../../domain/money.ts";
 import { OUTCOMES, type Outcome, outcomeOfCode } from "../../domain/outcomes.ts";
@@ -32,8 +31,9 @@ import type {
 } from "../store.ts";
 import type { Journal } from "./journal.ts";
 import { pinMatches } from "./pins.ts";
-import { type Answered, receiptsOn } from "./receipts.ts";
-import { usageOn } from "./usage.ts";
+import { receiptsOn } from "./receipts.ts";
+import { rulesOn } from "./rules.ts";
+import { counted, givenBack, usageIn } from "./usage.ts";
 
 type AccountRow = {
   id: number;
@@ -45,22 +45,29 @@ type AccountRow = {
   pin_hash: Uint8Array | null;
   pin_failures: number;
   pin_locked: number;
+  usage: string;
+  last_reservation: number | null;
 };
 
+/** One request as it stands: what it asked, what it was answered, the reservation it made. */
 type RequestRow = {
   id: number;
-  response_code: string;
-  buyer_id: string;
-  reserve_amount: Minor;
-  purchase_amount: Minor | null;
-  fee_amount: Minor;
-  client_share_amount: Minor;
-  settlement_amount: Minor | null;
-  product_id: number | null;
-  target_id: string | null;
+  requestId: string;
+  responseCode: string;
+  buyerId: string;
+  reserveAmount: Minor;
+  purchaseAmount: Minor | null;
+  feeAmount: Minor;
+  clientShareAmount: Minor;
+  settlementAmount: Minor | null;
+  productId: number | null;
+  channelId: number | null;
+  targetId: string | null;
   currency: string | null;
-  state: ReservationState | null;
   reference: string | null;
+  accountId: number | null;
+  state: ReservationState | null;
+  localDay: string | null;
 };
 
 /** A reservation with what ending it needs. */
@@ -71,14 +78,22 @@ export type OpenReservation = Reservation & {
   readonly productId: number | null;
 };
 
-type LimitDbRow = { scope: LimitScope } & LimitFigures;
+// One table a query: SQLite prepares a join with a bound value anew at each call, which costs ten
+// times what the look-ups do.
+const REQUEST = `SELECT id, request_id AS requestId, response_code AS responseCode,
+    buyer_id AS buyerId, reserve_amount AS reserveAmount, purchase_amount AS purchaseAmount,
+    fee_amount AS feeAmount, client_share_amount AS clientShareAmount,
+    settlement_amount AS settlementAmount, product_id AS productId, channel_id AS channelId,
+    target_id AS targetId, currency, reference, account_id AS accountId, state,
+    local_day AS localDay
+  FROM requests`;
 
-const RESERVATION = `SELECT v.id, r.request_id AS requestId, v.reference, v.state,
-    r.reserve_amount AS reserveAmount, r.fee_amount AS feeAmount,
-    r.client_share_amount AS clientShareAmount, r.settlement_amount AS settlementAmount,
-    v.account_id AS accountId, v.local_day AS localDay, r.channel_id AS channelId,
-    r.product_id AS productId
-  FROM reservations v JOIN requests r ON r.id = v.id`;
+type NewReservation = { reference: string; account: AccountRow; at: number; day: string };
+
+/** The reservation that a request made, or null where it made none. */
+function reservationOf(row: RequestRow | null): OpenReservation | null {
+  return row === null || row.state === null ? null : (row as OpenReservation);
+}
 
 export type Purchases = ReturnType<typeof purchasesOn>;
 
@@ -87,46 +102,33 @@ export function purchasesOn(
   { bank, journal, options }: { bank: BankIdentity; journal: Journal; options: StoreOptions },
 ) {
   const dayOf = localDayFinder(bank.timeZone);
-  const usage = usageOn(db);
   const receipts = receiptsOn(db);
+  const rules = rulesOn(db);
 
-  const selectRequest = db.query(
-    `SELECT r.*, v.state, v.reference FROM requests r LEFT JOIN reservations v ON v.id = r.id
-     WHERE r.request_id = ?`,
-  );
+  const byRequestId = db.query(`${REQUEST} WHERE request_id = ?`);
+  const byReference = db.query(`${REQUEST} WHERE reference = ?`);
   const selectTombstone = db.query("SELECT 1 FROM tombstones WHERE request_id = ?");
-  const selectPaused = db.query("SELECT sales_paused_at IS NOT NULL AS paused FROM bank");
-  const selectBuyer = db.query(
-    `SELECT a.id, a.number, a.status, a.ledger_balance, a.held, a.overdraft, a.pin_hash,
-       a.pin_failures, a.pin_locked
-     FROM buyers b JOIN accounts a ON a.id = b.account_id WHERE b.buyer_id = ?`,
+  const selectAccount = db.query(
+    `SELECT id, number, status, ledger_balance, held, overdraft, pin_hash, pin_failures, pin_locked,
+       usage, last_reservation
+     FROM accounts WHERE id = (SELECT account_id FROM buyers WHERE buyer_id = ?)`,
   );
+  const selectUsage = db.query("SELECT usage FROM accounts WHERE id = ?");
   const selectBlocked = db.query("SELECT 1 FROM blocked_buyers WHERE buyer_id = ?");
-  const selectLimits = db.query(
-    `SELECT scope, min, max, day_amount AS dayAmount, day_count AS dayCount,
-       month_amount AS monthAmount, month_count AS monthCount FROM limits
-     WHERE scope = 'global' OR scope = 'channel' AND scope_key = $channel
-       OR scope = 'product' AND scope_key = $product OR scope = 'account' AND scope_key = $account`,
-  );
   const insertRequest = db.query(
     `INSERT INTO requests (request_id, received_at, response_code, buyer_id, reserve_amount,
        purchase_amount, fee_amount, client_share_amount, settlement_amount, product_id, target_id,
-       currency, client_ref, channel_id)
-     VALUES ($requestId, $receivedAt, $responseCode, $buyerId, $reserveAmount, $purchaseAmount,
-       $feeAmount, $clientShareAmount, $settlementAmount, $productId, $targetId, $currency,
-       $clientRef, $channelId)`,
+       currency, client_ref, channel_id, reference, account_id, state, reserved_at, local_day,
+       previous)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
-  const insertReservation = db.query(
-    `INSERT INTO reservations (id, reference, account_id, state, reserved_at, local_day)
-     VALUES (?, ?, ?, 'reserved', ?, ?)`,
+  const hold = db.query(
+    "UPDATE accounts SET held = held + ?, usage = ?, last_reservation = ? WHERE id = ?",
   );
-  const hold = db.query("UPDATE accounts SET held = held + ? WHERE id = ?");
-  const unhold = db.query("UPDATE accounts SET held = held - ? WHERE id = ?");
+  const unhold = db.query("UPDATE accounts SET held = held - ?, usage = ? WHERE id = ?");
   const writePin = db.query("UPDATE accounts SET pin_failures = ?, pin_locked = ? WHERE id = ?");
-  const byRequestId = db.query(`${RESERVATION} WHERE r.request_id = ?`);
-  const byReference = db.query(`${RESERVATION} WHERE v.reference = ?`);
   const resolve = db.query(
-    `UPDATE reservations SET state = ?, resolved_at = ?, resolved_by = ?, result_code = ?
+    `UPDATE requests SET state = ?, resolved_at = ?, resolved_by = ?, result_code = ?
      WHERE id = ? AND state = 'reserved'`,
   );
   const insertTombstone = db.query(
@@ -138,54 +140,35 @@ export function purchasesOn(
      WHERE kind = 'unmatched-success' AND request_id = $requestId`,
   );
   const stillReserved = db.query(
-    `${RESERVATION} WHERE v.state = 'reserved' AND v.reserved_at BETWEEN ? AND ?`,
+    `${REQUEST} WHERE state = 'reserved' AND reserved_at BETWEEN ? AND ?`,
   );
-
   const interruptionExamined = db.query("UPDATE bank SET interrupted_since = NULL");
 
   /** The stored spelling of a buyer: an exact match first, which costs no parsing. */
   function findBuyer(buyerId: string): { buyerId: string; account: AccountRow | null } {
-    const exact = selectBuyer.get(buyerId) as AccountRow | null;
+    const exact = selectAccount.get(buyerId) as AccountRow | null;
     if (exact !== null) return { buyerId, account: exact };
     const canonical = canonicalBuyerId(buyerId, bank.country);
     if (canonical === buyerId) return { buyerId, account: null };
-    return { buyerId: canonical, account: selectBuyer.get(canonical) as AccountRow | null };
+    return { buyerId: canonical, account: selectAccount.get(canonical) as AccountRow | null };
   }
 
-  function remembered(requestId: string): RememberedRequest | null {
-    const row = selectRequest.get(requestId) as RequestRow | null;
-    if (row === null) return null;
-    return {
-      content: {
-        buyerId: row.buyer_id,
-        reserveAmount: row.reserve_amount,
-        purchaseAmount: row.purchase_amount,
-        feeAmount: row.fee_amount,
-        clientShareAmount: row.client_share_amount,
-        settlementAmount: row.settlement_amount,
-        productId: row.product_id,
-        targetId: row.target_id,
-        currency: row.currency,
-      },
-      outcome: outcomeOfCode(row.response_code),
-      state: row.state,
-      reference: row.reference,
-    };
+  const findRequest = (requestId: string) => byRequestId.get(requestId) as RequestRow | null;
+
+  /** Most results name both references, and the second look-up finds the same row. */
+  function findReference(reference: string, named: RequestRow | null): RequestRow | null {
+    if (named !== null && named.reference === reference) return named;
+    return byReference.get(reference) as RequestRow | null;
+  }
+
+  function remembered(row: RequestRow): RememberedRequest {
+    return { content: row, outcome: outcomeOfCode(row.responseCode), ...row };
   }
 
   function attemptOf(row: AccountRow, authCode: string | null): PinAttempt {
     if (row.pin_hash === null || authCode === null) return "absent";
     if (options.pinKey === null) return "unverifiable";
     return pinMatches(options.pinKey, row, authCode) ? "right" : "wrong";
-  }
-
-  function limitsFor(request: ReserveRequest, account: AccountRow | null): Limits {
-    const rows = selectLimits.all({
-      channel: String(request.channelId),
-      product: String(request.productId),
-      account: account?.number ?? "",
-    }) as LimitDbRow[];
-    return Object.fromEntries(rows.map((row) => [row.scope, row]));
   }
 
   function accountSnapshot(row: AccountRow, request: ReserveRequest, day: string): AccountSnapshot {
@@ -200,7 +183,7 @@ export function purchasesOn(
         failures: row.pin_failures,
         locked: row.pin_locked === 1,
       },
-      usage: usage.load({ accountId: row.id, day, ...request }),
+      usage: usageIn(row.usage, { day, ...request }),
     };
   }
 
@@ -213,26 +196,59 @@ export function purchasesOn(
   ): ReserveSnapshot {
     return {
       tombstoned: selectTombstone.get(request.requestId) !== null,
-      salesPaused: (selectPaused.get() as { paused: number }).paused === 1,
-      limits: limitsFor(request, account),
+      salesPaused: rules.salesPaused(),
+      limits: rules.limitsFor(request, account?.number ?? null),
       account: account === null ? null : accountSnapshot(account, request, dayOf(now)),
       buyerBlocked: selectBlocked.get(request.buyerId) !== null,
       pinAttempt: account === null ? "absent" : attemptOf(account, operation.authCode),
     };
   }
 
-  function recordRequest(request: ReserveRequest, outcome: Outcome, receivedAt: number): number {
-    const { code: responseCode } = OUTCOMES[outcome];
-    return Number(insertRequest.run({ ...request, receivedAt, responseCode }).lastInsertRowid);
+  /** Writes a request and what it came to; gives its id. */
+  function recordRequest(
+    request: ReserveRequest,
+    outcome: Outcome,
+    { receivedAt }: { receivedAt: number },
+    made: NewReservation | null = null,
+  ): number {
+    const { lastInsertRowid } = insertRequest.run(
+      request.requestId,
+      receivedAt,
+      OUTCOMES[outcome].code,
+      request.buyerId,
+      request.reserveAmount,
+      request.purchaseAmount,
+      request.feeAmount,
+      request.clientShareAmount,
+      request.settlementAmount,
+      request.productId,
+      request.targetId,
+      request.currency,
+      request.clientRef,
+      request.channelId,
+      made?.reference ?? null,
+      made?.account.id ?? null,
+      made === null ? null : "reserved",
+      made?.at ?? null,
+      made?.day ?? null,
+      made?.account.last_reservation ?? null,
+    );
+    return Number(lastInsertRowid);
   }
 
-  function applyHold(request: ReserveRequest, id: number, accountId: number, now: number): string {
+  /** Writes a request that succeeds: the reservation, the hold and the limits' counters. */
+  function recordReserved(
+    request: ReserveRequest,
+    receipt: { receivedAt: number },
+    account: AccountRow,
+    at: number,
+  ): { id: number; reference: string } {
     const reference = `${bank.code}-${options.newUuid()}`;
-    const day = dayOf(now);
-    insertReservation.run(id, reference, accountId, now, day);
-    hold.run(request.reserveAmount, accountId);
-    usage.count({ accountId, day, ...request }, request.reserveAmount);
-    return reference;
+    const day = dayOf(at);
+    const id = recordRequest(request, "success", receipt, { reference, account, at, day });
+    const usage = counted(account.usage, { day, ...request }, request.reserveAmount);
+    hold.run(request.reserveAmount, usage, id, account.id);
+    return { id, reference };
   }
 
   function applyPin(accountId: number, write: PinDecision["write"]): void {
@@ -248,11 +264,12 @@ export function purchasesOn(
     });
   }
 
-  type Decided = { outcome: Outcome; reference: string | null; fresh: boolean };
+  type Decided = { id: number; outcome: Outcome; reference: string | null; fresh: boolean };
 
   function repeated(first: RememberedRequest, decision: RepeatDecision): Decided {
     const { outcome } = decision;
-    return { outcome, reference: outcome === "success" ? first.reference : null, fresh: false };
+    const reference = outcome === "success" ? first.reference : null;
+    return { id: first.id, outcome, reference, fresh: false };
   }
 
   function repeat(first: RememberedRequest, request: ReserveRequest, now: number): Decided {
@@ -265,32 +282,31 @@ export function purchasesOn(
   }
 
   function decide(operation: ReserveOperation, { now }: BatchTimes): Decided {
-    const first = remembered(operation.request.requestId);
+    const first = findRequest(operation.request.requestId);
     const found = findBuyer(operation.request.buyerId);
     const request = { ...operation.request, buyerId: found.buyerId };
     // Whatever stands from an earlier request stands, and only the receipt tells of this one.
     if (operation.told !== null) {
-      if (first === null) {
-        recordRequest(request, operation.told, operation.receipt.receivedAt);
-        nameInUnmatched(request.requestId, operation.told, null);
-      }
-      return { outcome: operation.told, reference: null, fresh: first === null };
+      const outcome = operation.told;
+      if (first !== null) return { id: first.id, outcome, reference: null, fresh: false };
+      nameInUnmatched(request.requestId, outcome, null);
+      const id = recordRequest(request, outcome, operation.receipt);
+      return { id, outcome, reference: null, fresh: true };
     }
-    if (first !== null) return repeat(first, request, now);
+    if (first !== null) return repeat(remembered(first), request, now);
 
     const snapshot = snapshotFor(operation, request, found.account, now);
     const decision = decideReserve(snapshot, request, options.policy);
-    const id = recordRequest(request, decision.outcome, operation.receipt.receivedAt);
-    let reference: string | null = null;
-    if (decision.kind === "declined" && found.account !== null) {
-      applyPin(found.account.id, decision.pin);
+    const { outcome } = decision;
+    if (found.account !== null) applyPin(found.account.id, decision.pin);
+    if (decision.kind === "declined" || found.account === null) {
+      nameInUnmatched(request.requestId, outcome, null);
+      const id = recordRequest(request, outcome, operation.receipt);
+      return { id, outcome, reference: null, fresh: true };
     }
-    if (decision.kind === "reserved") {
-      applyPin(decision.accountId, decision.pin);
-      reference = applyHold(request, id, decision.accountId, now);
-    }
-    nameInUnmatched(request.requestId, decision.outcome, reference);
-    return { outcome: decision.outcome, reference, fresh: true };
+    const made = recordReserved(request, operation.receipt, found.account, now);
+    nameInUnmatched(request.requestId, outcome, made.reference);
+    return { ...made, outcome, fresh: true };
   }
 
   /**
@@ -306,10 +322,10 @@ export function purchasesOn(
     const state = move === "debit" ? "debited" : "released";
     const { changes } = resolve.run(state, how.now, how.cause, how.resultCode ?? null, id);
     if (changes !== 1) throw new Error("a reservation must end exactly once");
-    // The hold goes first, so that what is available never dips below what it is.
-    unhold.run(reserveAmount, accountId);
     if (move === "release") {
-      usage.giveBack({ day: reservation.localDay, ...reservation }, reserveAmount);
+      const { usage } = selectUsage.get(accountId) as { usage: string };
+      const key = { day: reservation.localDay, ...reservation };
+      unhold.run(reserveAmount, givenBack(usage, key, reserveAmount), accountId);
       return null;
     }
     return journal.post(
@@ -317,82 +333,66 @@ export function purchasesOn(
         at: how.now,
         kind: "debit",
         act: how.cause === "result" ? "result" : "reservations debit",
-        subject: reservation.reference,
         reservationId: id,
         by: how.by ?? null,
       },
       debitEntries(customer(accountId), reservation),
+      { accountId, amount: reserveAmount },
     );
   }
 
   return {
     /** How a repeat is answered; nothing is written. */
     repeatOf(given: ReserveRequest): Decided | null {
-      const first = remembered(given.requestId);
-      if (first === null) return null;
+      const row = findRequest(given.requestId);
+      if (row === null) return null;
+      const first = remembered(row);
       const request = { ...given, buyerId: findBuyer(given.buyerId).buyerId };
       return repeated(first, decideRepeat(first, request));
     },
 
     reserve(operation: ReserveOperation, times: BatchTimes): OperationOutcome {
-      const decided = decide(operation, times);
-      const { code, message } = OUTCOMES[decided.outcome];
-      const answered: Answered = {
-        status: 200,
-        responseCode: code,
-        message,
-        requestId: operation.request.requestId,
-        reference: decided.reference,
-      };
+      const { id, ...decided } = decide(operation, times);
+      const answered = { status: 200, responseCode: OUTCOMES[decided.outcome].code, request: id };
       const receiptId = receipts.write(operation.receipt, answered, times);
       return { kind: "reserve", ...decided, receiptId };
     },
 
     result(operation: ResultOperation, times: BatchTimes): OperationOutcome {
-      const { request } = operation;
-      const named = request.requestId === null ? null : remembered(request.requestId);
+      const { requestId, reference } = operation.request;
+      const named = requestId === null ? null : findRequest(requestId);
       const match = {
-        byRequestId:
-          request.requestId === null
-            ? null
-            : (byRequestId.get(request.requestId) as OpenReservation | null),
-        byReference:
-          request.reference === null
-            ? null
-            : (byReference.get(request.reference) as OpenReservation | null),
-        declined: named !== null && named.outcome !== "success" && named.state === null,
+        byRequestId: reservationOf(named),
+        byReference: reservationOf(reference === null ? null : findReference(reference, named)),
+        declined: named !== null && named.responseCode !== "0000" && named.state === null,
       };
-      const decision = decideResult(match, request);
+      const decision = decideResult(match, operation.request);
       const at = times.now;
       if (decision.answer === "accepted") {
         const reservation = (match.byRequestId ?? match.byReference) as OpenReservation;
         if (decision.move !== null) {
-          const { resultCode } = request;
+          const { resultCode } = operation.request;
           end(reservation, decision.move, { now: at, cause: "result", resultCode });
         }
-      } else if (decision.tombstone && request.requestId !== null) {
-        insertTombstone.run(request.requestId, at);
+      } else if (decision.tombstone && requestId !== null) {
+        insertTombstone.run(requestId, at);
       }
-      const about =
-        decision.answer === "accepted"
-          ? { requestId: decision.reservation.requestId, reference: decision.reservation.reference }
-          : { requestId: request.requestId, reference: request.reference };
+      const accepted = decision.answer === "accepted" ? decision.reservation : null;
+      const about = accepted ?? { requestId, reference };
       for (const finding of decision.findings) journal.finding(finding, { ...about, at });
-      const matched = decision.answer === "accepted";
-      const answered = {
-        status: operation.toldLate ? 503 : matched ? 202 : 404,
-        responseCode: null,
-        message: matched || operation.toldLate ? null : "No matching reservation",
-        ...about,
-      };
-      const receiptId = receipts.write(operation.receipt, answered, times);
+      const status = operation.toldLate ? 503 : accepted === null ? 404 : 202;
+      const receiptId = receipts.write(
+        operation.receipt,
+        accepted === null ? { status, requestId, reference } : { status, request: accepted.id },
+        times,
+      );
       return { kind: "result", answer: decision.answer, receiptId };
     },
 
     expire(operation: ExpireOperation, { now }: BatchTimes): OperationOutcome {
       expireRequest.run(OUTCOMES.timeOut.code, operation.requestId);
-      for (const id of operation.receiptIds) receipts.correct(id, OUTCOMES.timeOut);
-      const reservation = byRequestId.get(operation.requestId) as OpenReservation | null;
+      for (const id of operation.receiptIds) receipts.correct(id, OUTCOMES.timeOut.code);
+      const reservation = reservationOf(findRequest(operation.requestId));
       if (reservation?.state === "reserved") {
         end(reservation, "release", { now, cause: "time-out" });
       }
@@ -410,10 +410,11 @@ export function purchasesOn(
     },
 
     receipts,
+    rules,
 
     /** An open or ended reservation by our reference or by the requestId. */
     find(ref: string): OpenReservation | null {
-      return (byReference.get(ref) ?? byRequestId.get(ref)) as OpenReservation | null;
+      return reservationOf(findReference(ref, null) ?? findRequest(ref));
     },
 
     end,

@@ -22,26 +22,26 @@ import type {
 } from "../store.ts";
 import { LIMIT_COLUMNS } from "./admin.ts";
 
-const RESERVATION = `SELECT v.id, v.reference, r.request_id AS requestId, r.client_ref AS clientRef,
-    r.buyer_id AS buyerId, r.target_id AS targetId, a.number AS account, v.state,
+const RESERVATION = `SELECT r.id, r.reference, r.request_id AS requestId, r.client_ref AS clientRef,
+    r.buyer_id AS buyerId, r.target_id AS targetId, a.number AS account, r.state,
     r.reserve_amount AS reserveAmount, r.purchase_amount AS purchaseAmount,
     r.fee_amount AS feeAmount, r.client_share_amount AS clientShareAmount,
     r.settlement_amount AS settlementAmount, r.product_id AS productId,
-    r.channel_id AS channelId, v.reserved_at AS reservedAt, v.resolved_at AS resolvedAt,
-    v.result_code AS resultCode, v.resolved_by AS resolvedBy, v.first_sent_at AS firstSentAt,
-    EXISTS (SELECT 1 FROM journal j WHERE j.reservation_id = v.id AND j.kind = 'correction')
+    r.channel_id AS channelId, r.reserved_at AS reservedAt, r.resolved_at AS resolvedAt,
+    r.result_code AS resultCode, r.resolved_by AS resolvedBy, r.first_sent_at AS firstSentAt,
+    EXISTS (SELECT 1 FROM journal j WHERE j.reservation_id = r.id AND j.kind = 'correction')
       AS corrected, r.currency
-  FROM reservations v JOIN requests r ON r.id = v.id JOIN accounts a ON a.id = v.account_id`;
+  FROM requests r JOIN accounts a ON a.id = r.account_id`;
 
 const FINDING = `SELECT f.id, f.kind, f.request_id AS requestId, f.reference, f.detail,
     f.opened_at AS openedAt, f.last_seen_at AS lastSeenAt, f.occurrences,
     f.first_sent_at AS firstSentAt, f.closed_at AS closedAt, j.reason AS closeReason
   FROM findings f LEFT JOIN journal j ON j.id = f.closed_by`;
 
-const JOURNAL = `SELECT j.id, j.at, j.kind, j.act, j.subject, j.detail, v.reference, j.actor, j.reason,
+const JOURNAL = `SELECT j.id, j.at, j.kind, j.act, coalesce(j.subject, r.reference) AS subject, j.detail, r.reference, j.actor, j.reason,
     (SELECT json_group_array(json_object('account', a.number, 'amount', e.amount))
        FROM entries e JOIN accounts a ON a.id = e.account_id WHERE e.journal_id = j.id) AS entries
-  FROM journal j LEFT JOIN reservations v ON v.id = j.reservation_id`;
+  FROM journal j LEFT JOIN requests r ON r.id = j.reservation_id`;
 
 const ACCOUNT = `SELECT id, number, name, status, ledger_balance AS ledgerBalance, held, overdraft,
     pin_hash IS NOT NULL AS hasPin, pin_locked AS pinLocked, pin_failures AS pinFailures,
@@ -133,29 +133,29 @@ export function readsOn(db: Database, bank: BankIdentity) {
 
     reservations(filter: ReservationFilter): ReservationView[] {
       const wanted: [string, string | number | undefined][] = [
-        ["v.state = ?", filter.state],
+        ["r.state = ?", filter.state],
         ["a.number = ?", filter.account],
         ["r.buyer_id = ?", filter.buyer && canonicalBuyerId(filter.buyer, bank.country)],
-        ["v.reserved_at >= ?", filter.from],
-        ["v.reserved_at < ?", filter.to],
+        ["r.reserved_at >= ?", filter.from],
+        ["r.reserved_at < ?", filter.to],
       ];
       const given = wanted.filter(
         (pair): pair is [string, string | number] => pair[1] !== undefined,
       );
       const where = given.length === 0 ? "" : `WHERE ${given.map(([sql]) => sql).join(" AND ")}`;
       const values = given.map(([, value]) => value);
-      return reservations(`${where} ORDER BY v.id DESC LIMIT ?`, ...values, filter.limit);
+      return reservations(`${where} ORDER BY r.id DESC LIMIT ?`, ...values, filter.limit);
     },
 
     reservation(ref: string): ReservationView | null {
-      const byReference = reservations("WHERE v.reference = ?", ref);
+      const byReference = reservations("WHERE r.reference = ?", ref);
       return byReference[0] ?? reservations("WHERE r.request_id = ?", ref)[0] ?? null;
     },
 
     openReservationsAsOf(at: number): ReservationView[] {
       // Two reads, so that the open ones come by their own index.
-      const open = reservations("WHERE v.state = 'reserved' AND v.reserved_at <= ?", at);
-      const since = reservations("WHERE v.resolved_at > ? AND v.reserved_at <= ?", at, at);
+      const open = reservations("WHERE r.state = 'reserved' AND r.reserved_at <= ?", at);
+      const since = reservations("WHERE r.resolved_at > ? AND r.reserved_at <= ?", at, at);
       return [...open, ...since].sort((a, b) => a.reservedAt - b.reservedAt || a.id - b.id);
     },
 
@@ -257,11 +257,11 @@ function settlementRows(db: Database, bank: BankIdentity, from: number, to: numb
   const rows = new Map<string, { -readonly [key in keyof SettlementRow]: SettlementRow[key] }>();
   const debits = db
     .query(
-      `SELECT v.resolved_at, r.product_id, r.reserve_amount, r.purchase_amount, r.fee_amount,
+      `SELECT r.resolved_at, r.product_id, r.reserve_amount, r.purchase_amount, r.fee_amount,
          r.client_share_amount, r.settlement_amount
-       FROM reservations v JOIN requests r ON r.id = v.id
-       WHERE v.state = 'debited' AND v.resolved_at >= ? AND v.resolved_at < ?
-       ORDER BY v.resolved_at`,
+       FROM requests r
+       WHERE r.state = 'debited' AND r.resolved_at >= ? AND r.resolved_at < ?
+       ORDER BY r.resolved_at`,
     )
     .iterate(from, to) as Iterable<DebitRow>;
   for (const debit of debits) {

@@ -1,5 +1,6 @@
 // Receipts: one row for each received request, written in the commit of what it led to.
 import type { Database } from "bun:sqlite";
+import { OUTCOMES, outcomeOfCode } from "../../domain/outcomes.ts";
 import type {
   BatchTimes,
   MalformedOperation,
@@ -8,13 +9,17 @@ import type {
   RefusalOperation,
 } from "../store.ts";
 
-/** What the caller is answered, as the receipt keeps it. */
+/**
+ * What the caller is answered, as the receipt keeps it. `request` is the row that it is about, with
+ * whose references the receipt is shown; the references themselves are kept where there is none.
+ */
 export type Answered = {
   readonly status: number;
-  readonly responseCode: string | null;
-  readonly message: string | null;
-  readonly requestId: string | null;
-  readonly reference: string | null;
+  readonly responseCode?: string;
+  readonly message?: string;
+  readonly request?: number;
+  readonly requestId?: string | null;
+  readonly reference?: string | null;
 };
 
 /** Refusals at the door are kept up to this many, the oldest go: some 10 MB, whatever floods us. */
@@ -29,8 +34,10 @@ type Row = Omit<ReceiptView, "id" | "notes" | "method" | "suppressed"> & {
 
 const COLUMNS = `id, received_at AS receivedAt, duration_us AS durationUs, peer, NULL AS method,
   path, body, body_length AS bodyLength, body_digest AS bodyDigest, signature, status,
-  response_code AS responseCode, message, request_id AS requestId, reference, notes,
-  NULL AS suppressed`;
+  response_code AS responseCode, message, notes, NULL AS suppressed,
+  coalesce(request_id, (SELECT request_id FROM requests q WHERE q.id = request)) AS requestId,
+  coalesce(reference, (SELECT reference FROM requests q
+     WHERE q.id = request AND coalesce(receipts.response_code, '0000') = '0000')) AS reference`;
 const REFUSAL_COLUMNS = `id, received_at AS receivedAt, NULL AS durationUs, peer, method, path,
   NULL AS body, NULL AS bodyLength, NULL AS bodyDigest, NULL AS signature, status,
   NULL AS responseCode, reason AS message, NULL AS requestId, NULL AS reference, NULL AS notes,
@@ -42,21 +49,26 @@ function viewOf(prefix: "" | "d", row: Row): ReceiptView {
     ...row,
     id: `${prefix}${row.id}`,
     method: row.method ?? "POST",
+    message: row.message ?? answerText(row),
     notes: row.notes === null ? [] : (JSON.parse(row.notes) as string[]),
     suppressed: row.suppressed ?? 0,
   };
 }
 
+/** The text of an answer that follows from its code, and is not kept. */
+function answerText({ status, responseCode }: Row): string | null {
+  if (status === 404) return "No matching reservation";
+  return responseCode === null ? null : OUTCOMES[outcomeOfCode(responseCode)].message;
+}
+
 export function receiptsOn(db: Database) {
   const insert = db.query(
-    `INSERT INTO receipts (received_at, duration_us, peer, path, body, body_length, body_digest,
-       signature, status, response_code, message, request_id, reference, notes)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO receipts (request, received_at, duration_us, peer, path, body, body_length,
+       body_digest, signature, status, response_code, message, request_id, reference, notes)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
-  const correct = db.query(
-    "UPDATE receipts SET response_code = ?, message = ?, reference = NULL WHERE id = ?",
-  );
-  const correctLate = db.query("UPDATE receipts SET status = 503, message = NULL WHERE id = ?");
+  const correct = db.query("UPDATE receipts SET response_code = ? WHERE id = ?");
+  const correctLate = db.query("UPDATE receipts SET status = 503 WHERE id = ?");
   const insertRefusal = db.query(
     `INSERT INTO refusals (received_at, peer, method, path, status, reason, suppressed)
      VALUES (?, ?, ?, ?, ?, ?, ?)`,
@@ -68,12 +80,16 @@ export function receiptsOn(db: Database) {
   );
   const one = db.query(`SELECT ${COLUMNS} FROM receipts WHERE id = ?`);
   const oneRefusal = db.query(`SELECT ${REFUSAL_COLUMNS} FROM refusals WHERE id = ?`);
+  // Each of the three has its own index.
   const about = db.query(
-    `SELECT ${COLUMNS} FROM receipts WHERE request_id = ? OR reference = ? ORDER BY id`,
+    `SELECT ${COLUMNS} FROM receipts
+     WHERE request IN (SELECT id FROM requests q WHERE q.request_id = $requestId)
+       OR request_id = $requestId OR reference = $reference ORDER BY id`,
   );
 
   function write(draft: ReceiptDraft, answered: Answered, times: BatchTimes): number {
     const { lastInsertRowid } = insert.run(
+      answered.request ?? null,
       draft.receivedAt,
       Math.max(0, Math.round((times.monotonicMs - draft.startedAtMs) * 1000)),
       draft.peer,
@@ -83,10 +99,10 @@ export function receiptsOn(db: Database) {
       draft.bodyDigest,
       draft.signature,
       answered.status,
-      answered.responseCode,
-      answered.message,
-      answered.requestId,
-      answered.reference,
+      answered.responseCode ?? null,
+      answered.message ?? null,
+      answered.requestId ?? null,
+      answered.reference ?? null,
       draft.notes.length === 0 ? null : JSON.stringify(draft.notes),
     );
     return Number(lastInsertRowid);
@@ -96,8 +112,7 @@ export function receiptsOn(db: Database) {
     write,
 
     malformed({ receipt, message }: MalformedOperation, times: BatchTimes): void {
-      const nothing = { requestId: null, reference: null };
-      write(receipt, { status: 400, responseCode: "2090", message, ...nothing }, times);
+      write(receipt, { status: 400, responseCode: "2090", message }, times);
     },
 
     refusal(refusal: RefusalOperation): void {
@@ -114,8 +129,8 @@ export function receiptsOn(db: Database) {
     },
 
     /** Writes what was really answered, where a deadline overtook the commit's own outcome. */
-    correct(id: number, answer: { readonly code: string; readonly message: string }): void {
-      correct.run(answer.code, answer.message, id);
+    correct(id: number, responseCode: string): void {
+      correct.run(responseCode, id);
     },
 
     correctLate(id: number): void {
@@ -139,7 +154,7 @@ export function receiptsOn(db: Database) {
     },
 
     about(requestId: string, reference: string | null): ReceiptView[] {
-      return (about.all(requestId, reference) as Row[]).map((row) => viewOf("", row));
+      return (about.all({ requestId, reference }) as Row[]).map((row) => viewOf("", row));
     },
   };
 }

@@ -60,6 +60,9 @@ function readBank(db: Database): Bank {
   };
 }
 
+/** Runs one operation of a batch, so that its failure leaves nothing in memory (journal.ts). */
+type Alone = <T>(operation: () => T) => T;
+
 /** Rolls a write back and gives its value all the same: what a dry run would have done. */
 class Undone extends Error {
   readonly value: unknown;
@@ -120,6 +123,8 @@ function storeOn(
       if (error instanceof Undone) return { ok: true, value: error.value as T };
       if (error instanceof Refused) return { ok: false, refusal: error.refusal };
       throw error;
+    } finally {
+      purchases.rules.forget();
     }
   }
 
@@ -154,10 +159,10 @@ function storeOn(
   }
 
   /** One operation in a savepoint of its own: its failure leaves its neighbours alone. */
-  function applyAlone(operation: Operation, times: BatchTimes): OperationOutcome {
+  function applyAlone(operation: Operation, times: BatchTimes, alone: Alone): OperationOutcome {
     savepoint.run();
     try {
-      const outcome = applyOne(operation, times);
+      const outcome = alone(() => applyOne(operation, times));
       release.run();
       return outcome;
     } catch (error) {
@@ -166,7 +171,7 @@ function storeOn(
       release.run();
       // A reserve that broke is declined, and stays declined when it is repeated.
       if (operation.kind === "reserve" && operation.told === null) {
-        return applyAlone({ ...operation, told: "unknownError" }, times);
+        return applyAlone({ ...operation, told: "unknownError" }, times, alone);
       }
       return { kind: "failed", error };
     }
@@ -201,7 +206,10 @@ function storeOn(
     applyBatch(operations, times) {
       begin.run();
       try {
-        const outcomes = operations.map((operation) => applyAlone(operation, times));
+        purchases.rules.refresh();
+        const outcomes = journal.batch((alone) =>
+          operations.map((operation) => applyAlone(operation, times, alone)),
+        );
         markOpen.run(times.openSince);
         commit.run();
         return outcomes;

@@ -1,6 +1,7 @@
 // Recomputes from the journal and the reservations what the tables say, and names what is off.
 import type { Database } from "bun:sqlite";
 import type { Check } from "../store.ts";
+import { DAYS_KEPT } from "./usage.ts";
 
 const MOST_PROBLEMS = 20;
 
@@ -20,9 +21,9 @@ const CHECKS: readonly { readonly name: string; readonly sql: string }[] = [
     sql: `SELECT 'account ' || a.number || ': held is ' || a.held
         || ', its open reservations sum to ' || coalesce(o.total, 0) AS problem
       FROM accounts a
-      LEFT JOIN (SELECT v.account_id, sum(r.reserve_amount) AS total
-        FROM reservations v JOIN requests r ON r.id = v.id
-        WHERE v.state = 'reserved' GROUP BY v.account_id) o ON o.account_id = a.id
+      LEFT JOIN (SELECT r.account_id, sum(r.reserve_amount) AS total
+        FROM requests r
+        WHERE r.state = 'reserved' GROUP BY r.account_id) o ON o.account_id = a.id
       WHERE a.held <> coalesce(o.total, 0)`,
   },
   {
@@ -51,40 +52,40 @@ const CHECKS: readonly { readonly name: string; readonly sql: string }[] = [
   },
   {
     name: "each debited reservation has its one debit, of its own amount, and no other has one",
-    sql: `SELECT 'reservation ' || v.reference || ': it is ' || v.state || ' with '
+    sql: `SELECT 'reservation ' || r.reference || ': it is ' || r.state || ' with '
         || count(j.id) || ' debits of ' || coalesce(sum(e.paid), 0) AS problem
-      FROM reservations v JOIN requests r ON r.id = v.id
-      LEFT JOIN journal j ON j.reservation_id = v.id AND j.kind = 'debit'
+      FROM requests r
+      LEFT JOIN journal j ON j.reservation_id = r.id AND j.kind = 'debit'
       LEFT JOIN (SELECT journal_id, account_id, -amount AS paid FROM entries) e
-        ON e.journal_id = j.id AND e.account_id = v.account_id
-      GROUP BY v.id
-      HAVING count(j.id) <> (v.state = 'debited')
-        OR (v.state = 'debited' AND coalesce(sum(e.paid), 0) <> r.reserve_amount)`,
+        ON e.journal_id = j.id AND e.account_id = r.account_id
+      GROUP BY r.id
+      HAVING count(j.id) <> (r.state = 'debited')
+        OR (r.state = 'debited' AND coalesce(sum(e.paid), 0) <> r.reserve_amount)`,
   },
   {
     name: "each debit gave Clickatell the reservation's settlementAmount",
-    sql: `SELECT 'reservation ' || v.reference || ': its debit gave Clickatell '
+    sql: `SELECT 'reservation ' || r.reference || ': its debit gave Clickatell '
         || coalesce(e.amount, 0) || ', its settlementAmount is ' || coalesce(r.settlement_amount, 'none')
           AS problem
-      FROM journal j JOIN reservations v ON v.id = j.reservation_id JOIN requests r ON r.id = v.id
+      FROM journal j JOIN requests r ON r.id = j.reservation_id
       LEFT JOIN entries e ON e.journal_id = j.id
         AND e.account_id = (SELECT id FROM accounts WHERE internal = 'clickatell')
       WHERE j.kind = 'debit' AND coalesce(e.amount, 0) <> coalesce(r.settlement_amount, 0)`,
   },
   {
     name: "each Success has its reservation, and no decline has one",
-    sql: `SELECT 'request ' || r.request_id || ': answered ' || r.response_code || ', reservation '
-        || coalesce(v.state, 'missing') AS problem
-      FROM requests r LEFT JOIN reservations v ON v.id = r.id
-      WHERE (r.response_code = '0000' AND v.id IS NULL)
-        OR (r.response_code NOT IN ('0000', '2060') AND v.id IS NOT NULL)
-        OR (r.response_code = '2060' AND v.state = 'reserved')`,
+    sql: `SELECT 'request ' || request_id || ': answered ' || response_code || ', reservation '
+        || coalesce(state, 'missing') AS problem
+      FROM requests
+      WHERE (response_code = '0000' AND state IS NULL)
+        OR (response_code NOT IN ('0000', '2060') AND state IS NOT NULL)
+        OR (response_code = '2060' AND state = 'reserved')`,
   },
   {
     name: "the limits' counters are what the reservations add up to",
     sql: `WITH counted AS (
-        SELECT v.account_id, v.local_day AS day, r.channel_id, r.product_id, r.reserve_amount AS amount
-        FROM reservations v JOIN requests r ON r.id = v.id WHERE v.state <> 'released'),
+        SELECT r.account_id, r.local_day AS day, r.channel_id, r.product_id, r.reserve_amount AS amount
+        FROM requests r WHERE r.state <> 'released'),
       scoped AS (
         SELECT account_id, day, 'all' AS scope, '*' AS scope_key, amount FROM counted
         UNION ALL SELECT account_id, day, 'channel', channel_id, amount FROM counted
@@ -97,20 +98,42 @@ const CHECKS: readonly { readonly name: string; readonly sql: string }[] = [
       recount AS (
         SELECT account_id, period, scope, CAST(scope_key AS TEXT) AS scope_key,
           sum(amount) AS amount, count(*) AS count
-        FROM periods GROUP BY 1, 2, 3, 4)
+        FROM periods GROUP BY 1, 2, 3, 4),
+      -- Older periods may be forgotten (usage.ts).
+      kept AS (
+        SELECT id AS account_id, number,
+          date((SELECT max(key) FROM json_each(accounts.usage)), '-${DAYS_KEPT} days') AS oldest
+        FROM accounts)
       SELECT 'account ' || a.number || ', ' || period || ', ' || scope || ' ' || scope_key
           || ': the counter is ' || coalesce(u.amount, 0) || ' in ' || coalesce(u.count, 0)
           || ', the reservations are ' || coalesce(c.amount, 0) || ' in ' || coalesce(c.count, 0)
           AS problem
       FROM usage u FULL JOIN recount c USING (account_id, period, scope, scope_key)
-      JOIN accounts a ON a.id = account_id
-      WHERE coalesce(u.amount, 0) <> coalesce(c.amount, 0)
-        OR coalesce(u.count, 0) <> coalesce(c.count, 0)`,
+      JOIN kept a USING (account_id)
+      WHERE (u.period IS NOT NULL OR a.oldest IS NULL
+          OR period >= substr(a.oldest, 1, length(period)))
+        AND (coalesce(u.amount, 0) <> coalesce(c.amount, 0)
+          OR coalesce(u.count, 0) <> coalesce(c.count, 0))`,
+  },
+  {
+    name: "each account's reservations are chained, newest first",
+    sql: `SELECT 'account ' || a.number || ': its last reservation is '
+        || coalesce(a.last_reservation, 'none') || ', the newest one is ' || max(r.id) AS problem
+      FROM requests r JOIN accounts a ON a.id = r.account_id
+      GROUP BY a.id HAVING a.last_reservation IS NOT max(r.id)
+      UNION ALL
+      SELECT 'reservation ' || reference || ': it names ' || coalesce(previous, 'none')
+        || ' as the one before it, that is ' || coalesce(before, 'none')
+      FROM (SELECT reference, previous,
+          lag(id) OVER (PARTITION BY account_id ORDER BY id) AS before
+        FROM requests WHERE account_id IS NOT NULL)
+      WHERE previous IS NOT before`,
   },
   {
     name: "no reference and no request stands twice",
     sql: `SELECT 'reference ' || reference || ' stands ' || count(*) || ' times' AS problem
-      FROM reservations NOT INDEXED GROUP BY reference HAVING count(*) > 1
+      FROM requests NOT INDEXED
+      WHERE reference IS NOT NULL GROUP BY reference HAVING count(*) > 1
       UNION ALL
       SELECT 'request ' || request_id || ' stands ' || count(*) || ' times'
       FROM requests NOT INDEXED GROUP BY request_id HAVING count(*) > 1`,

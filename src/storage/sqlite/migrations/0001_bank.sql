@@ -39,6 +39,11 @@ CREATE TABLE accounts (
   pin_failures INTEGER NOT NULL DEFAULT 0 CHECK (pin_failures >= 0),
   pin_locked INTEGER NOT NULL DEFAULT 0 CHECK (pin_locked IN (0, 1)),
   created_at INTEGER NOT NULL,
+  -- What it reserved by local day and month (the view usage reads it): in the row that each
+  -- reserve writes anyway, because a page more is what a purchase costs most.
+  usage TEXT NOT NULL DEFAULT '{}',
+  -- Its newest reservation; each names the one before it, so that they are found without an index.
+  last_reservation INTEGER,
   -- No reserve and no debit may take more than there is.
   CONSTRAINT available_not_negative
     CHECK (internal IS NOT NULL OR ledger_balance - held + overdraft >= 0),
@@ -57,7 +62,9 @@ CREATE TABLE blocked_buyers (
   blocked_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- One row for each raasTxnRef that was ever decided: what it asked and what it was answered.
+-- One row for each raasTxnRef that was ever decided: what it asked, what it was answered and, where
+-- that was Success, the reservation that it made. Requests are appended in the order they come, so
+-- that only the index on request_id is written in random places.
 CREATE TABLE requests (
   id INTEGER PRIMARY KEY,
   request_id TEXT NOT NULL CONSTRAINT requests_request_id UNIQUE,
@@ -73,37 +80,53 @@ CREATE TABLE requests (
   target_id TEXT,
   currency TEXT,
   client_ref TEXT,
-  channel_id INTEGER
-) STRICT;
-
-CREATE TABLE reservations (
-  id INTEGER PRIMARY KEY REFERENCES requests (id),
-  reference TEXT NOT NULL CONSTRAINT reservations_reference UNIQUE CHECK (length(reference) <= 64),
-  account_id INTEGER NOT NULL REFERENCES accounts (id),
-  state TEXT NOT NULL CHECK (state IN ('reserved', 'debited', 'released')),
-  reserved_at INTEGER NOT NULL,
+  channel_id INTEGER,
+  -- The reservation, all of it NULL where the request was declined.
+  reference TEXT CONSTRAINT requests_reference UNIQUE CHECK (length(reference) <= 64),
+  account_id INTEGER REFERENCES accounts (id),
+  state TEXT CHECK (state IN ('reserved', 'debited', 'released')),
+  reserved_at INTEGER,
   -- The local day whose limits counted it, so that a release gives back to that day and month.
-  local_day TEXT NOT NULL,
+  local_day TEXT,
+  -- The account's reservation before this one.
+  previous INTEGER,
   resolved_at INTEGER,
   resolved_by TEXT CHECK (resolved_by IN ('result', 'operator', 'time-out')),
   result_code TEXT,
   first_sent_at INTEGER,
-  CHECK ((state = 'reserved') = (resolved_at IS NULL)),
+  CONSTRAINT whole_reservation CHECK ((state IS NULL) = (reference IS NULL)
+    AND (state IS NULL) = (account_id IS NULL) AND (state IS NULL) = (reserved_at IS NULL)
+    AND (state IS NULL) = (local_day IS NULL)),
+  CHECK ((state IN ('debited', 'released')) IS TRUE = (resolved_at IS NOT NULL)),
   CHECK ((resolved_at IS NULL) = (resolved_by IS NULL))
 ) STRICT;
-CREATE INDEX reservations_open ON reservations (reserved_at) WHERE state = 'reserved';
-CREATE INDEX reservations_debited ON reservations (resolved_at) WHERE state = 'debited';
+CREATE INDEX requests_open ON requests (reserved_at) WHERE state = 'reserved';
+CREATE INDEX requests_debited ON requests (resolved_at) WHERE state = 'debited';
 
-CREATE TRIGGER reservations_end_once BEFORE UPDATE ON reservations
-WHEN OLD.state <> 'reserved' AND NEW.state <> OLD.state
-  OR OLD.reference <> NEW.reference OR OLD.account_id <> NEW.account_id
-BEGIN SELECT RAISE(ABORT, 'a reservation ends once and keeps its account'); END;
+CREATE TRIGGER reservations_end_once BEFORE UPDATE OF state ON requests
+WHEN OLD.state IS NOT NEW.state AND OLD.state IS NOT 'reserved'
+BEGIN SELECT RAISE(ABORT, 'a reservation ends once'); END;
+CREATE TRIGGER requests_stay_as_asked BEFORE UPDATE OF id, request_id, received_at, buyer_id,
+  reserve_amount, purchase_amount, fee_amount, client_share_amount, settlement_amount, product_id,
+  target_id, currency, client_ref, channel_id, reference, account_id, reserved_at, local_day,
+  previous ON requests
+BEGIN SELECT RAISE(ABORT, 'what was asked and reserved is never changed'); END;
 -- INSERT OR REPLACE deletes without a delete trigger, so the insert itself is looked at.
-CREATE TRIGGER reservations_no_replace BEFORE INSERT ON reservations
-WHEN EXISTS (SELECT 1 FROM reservations WHERE id = NEW.id OR reference = NEW.reference)
-BEGIN SELECT RAISE(ABORT, 'a reservation stands once'); END;
-CREATE TRIGGER reservations_stay BEFORE DELETE ON reservations
-BEGIN SELECT RAISE(ABORT, 'no reservation is ever deleted'); END;
+CREATE TRIGGER requests_no_replace BEFORE INSERT ON requests
+WHEN EXISTS (SELECT 1 FROM requests
+  WHERE id = NEW.id OR request_id = NEW.request_id OR reference = NEW.reference)
+BEGIN SELECT RAISE(ABORT, 'a request stands once'); END;
+CREATE TRIGGER requests_stay BEFORE DELETE ON requests
+BEGIN SELECT RAISE(ABORT, 'no request is ever deleted'); END;
+
+-- The counters of limits: what an account reserved (and was not given back) in a local day
+-- ("2026-03-02") and month, in all, by channel ("c7") and by product ("p110").
+CREATE VIEW usage AS SELECT a.id AS account_id, p.key AS period,
+    CASE substr(c.key, 1, 1) WHEN '*' THEN 'all' WHEN 'c' THEN 'channel' ELSE 'product' END
+      AS scope,
+    CASE c.key WHEN '*' THEN '*' ELSE substr(c.key, 2) END AS scope_key,
+    c.value ->> 0 AS amount, c.value ->> 1 AS count
+  FROM accounts a, json_each(a.usage) p, json_each(p.value) c;
 
 -- A failed result that overtook its reserve: the reserve, when it comes, holds nothing.
 CREATE TABLE tombstones (
@@ -120,7 +143,7 @@ CREATE TABLE journal (
   act TEXT NOT NULL,
   subject TEXT,
   detail TEXT,
-  reservation_id INTEGER REFERENCES reservations (id),
+  reservation_id INTEGER REFERENCES requests (id),
   actor TEXT CHECK (actor IS NULL OR json_valid(actor)),
   reason TEXT
 ) STRICT;
@@ -186,20 +209,11 @@ CREATE TABLE limits (
   CHECK (min IS NULL OR max IS NULL OR min <= max)
 ) STRICT, WITHOUT ROWID;
 
--- What an account reserved (and was not given back) in a local day ("2026-03-02") and month.
-CREATE TABLE usage (
-  account_id INTEGER NOT NULL REFERENCES accounts (id),
-  period TEXT NOT NULL,
-  scope TEXT NOT NULL CHECK (scope IN ('all', 'channel', 'product')),
-  scope_key TEXT NOT NULL,
-  amount INTEGER NOT NULL CHECK (amount >= 0),
-  count INTEGER NOT NULL CHECK (count >= 0),
-  PRIMARY KEY (account_id, period, scope, scope_key)
-) STRICT, WITHOUT ROWID;
-
--- One row for each request received on the two paths and not turned away at the door.
+-- One row for each request received on the two paths and not turned away at the door. What stands
+-- in the request that it is about is not written again: its references, and the answer's text.
 CREATE TABLE receipts (
   id INTEGER PRIMARY KEY,
+  request INTEGER REFERENCES requests (id),
   received_at INTEGER NOT NULL,
   duration_us INTEGER NOT NULL,
   peer TEXT NOT NULL,
@@ -210,11 +224,16 @@ CREATE TABLE receipts (
   signature TEXT NOT NULL,
   status INTEGER NOT NULL,
   response_code TEXT,
+  -- Only of a 400.
   message TEXT,
+  -- Only of a result that matched no request.
   request_id TEXT,
   reference TEXT,
   notes TEXT
 ) STRICT;
+CREATE INDEX receipts_request ON receipts (request) WHERE request IS NOT NULL;
+CREATE INDEX receipts_request_id ON receipts (request_id) WHERE request_id IS NOT NULL;
+CREATE INDEX receipts_reference ON receipts (reference) WHERE reference IS NOT NULL;
 
 -- Requests turned away at the door, at most so many a minute and in all; the rest only counted.
 CREATE TABLE refusals (

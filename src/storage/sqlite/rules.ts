@@ -1,0 +1,73 @@
+// The few rows that every reserve looks at, kept in memory: the limits and whether sales are
+// paused. They are read anew when another connection has changed anything, so that an admin's
+// change is in force for the very next batch.
+import type { Database } from "bun:sqlite";
+import type { LimitFigures, LimitScope, Limits } from "../../domain/limits.ts";
+
+type LimitDbRow = { scope: LimitScope; scope_key: string } & LimitFigures;
+
+const LIMIT = `SELECT scope, scope_key, min, max, day_amount AS dayAmount, day_count AS dayCount,
+    month_amount AS monthAmount, month_count AS monthCount FROM limits`;
+
+type Rules = {
+  readonly salesPaused: boolean;
+  /** All but those of single accounts, of which there may be many. */
+  readonly limits: ReadonlyMap<string, LimitFigures>;
+  readonly hasAccountLimits: boolean;
+};
+
+export function rulesOn(db: Database) {
+  const dataVersion = db.query("PRAGMA data_version");
+  const selectPaused = db.query("SELECT sales_paused_at IS NOT NULL AS paused FROM bank");
+  const selectLimits = db.query(`${LIMIT} WHERE scope <> 'account'`);
+  const selectAccountLimit = db.query(`${LIMIT} WHERE scope = 'account' AND scope_key = ?`);
+  const anyAccountLimit = db.query("SELECT 1 FROM limits WHERE scope = 'account' LIMIT 1");
+  let version = -1;
+  let known: Rules | null = null;
+
+  function rules(): Rules {
+    known ??= {
+      salesPaused: (selectPaused.get() as { paused: number }).paused === 1,
+      limits: new Map(
+        (selectLimits.all() as LimitDbRow[]).map((row) => [`${row.scope} ${row.scope_key}`, row]),
+      ),
+      hasAccountLimits: anyAccountLimit.get() !== null,
+    };
+    return known;
+  }
+
+  return {
+    /** Call inside a write, before its first question: forgets what others have changed. */
+    refresh(): void {
+      const { data_version } = dataVersion.get() as { data_version: number };
+      if (data_version !== version) known = null;
+      version = data_version;
+    },
+
+    /** Call after a write of this connection that may have changed a rule. */
+    forget(): void {
+      known = null;
+    },
+
+    salesPaused: (): boolean => rules().salesPaused,
+
+    /** The limits that apply to a request; `account` is the number of the buyer's, if mapped. */
+    limitsFor(
+      request: { readonly channelId: number | null; readonly productId: number | null },
+      account: string | null,
+    ): Limits {
+      const { limits, hasAccountLimits } = rules();
+      const found: { [scope in LimitScope]?: LimitFigures } = {};
+      const add = (scope: LimitScope, limit: LimitFigures | null | undefined) => {
+        if (limit) found[scope] = limit;
+      };
+      add("global", limits.get("global *"));
+      add("channel", limits.get(`channel ${request.channelId}`));
+      add("product", limits.get(`product ${request.productId}`));
+      if (hasAccountLimits && account !== null) {
+        add("account", selectAccountLimit.get(account) as LimitDbRow | null);
+      }
+      return found;
+    },
+  };
+}
