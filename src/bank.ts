@@ -2,10 +2,16 @@
 import { type Config, readConfig } from "./config.ts";
 import { readPinKey } from "./keys.ts";
 import { CannotOpen } from "./storage/sqlite/open.ts";
-import { openSqliteStore } from "./storage/sqlite/store.ts";
-import type { Store } from "./storage/store.ts";
+import { openSqliteStore, type SqliteStore } from "./storage/sqlite/store.ts";
+import type { StoreOptions } from "./storage/store.ts";
 
-export type OpenBank = { readonly store: Store; readonly config: Config; close(): void };
+export type OpenBank = {
+  readonly store: SqliteStore;
+  readonly config: Config;
+  /** What another thread opens the same store with. */
+  readonly options: Pick<StoreOptions, "policy" | "pinKey">;
+  close(): void;
+};
 
 /**
  * Opens the bank of a data dir. `serving` leaves flushing to the engine; `withoutPins` serves
@@ -18,12 +24,15 @@ export function openBank(
   const config = readConfig(dataDir);
   const pinKey = how.withoutPins === true ? null : readPinKey(dataDir);
   const serving = how.serving === true;
+  const options = {
+    policy: { pinPolicy: config.pin_policy, pinMaxTries: config.pin_max_tries },
+    pinKey,
+  };
   const store = openSqliteStore(dataDir, {
     serving,
     now: Date.now,
     newUuid: Bun.randomUUIDv7,
-    policy: { pinPolicy: config.pin_policy, pinMaxTries: config.pin_max_tries },
-    pinKey,
+    ...options,
   });
   if (serving && pinKey === null && how.withoutPins !== true) {
     store.close();
@@ -32,5 +41,5 @@ export function openBank(
         "which declines every account that has a PIN",
     );
   }
-  return { store, config, close: () => store.close() };
+  return { store, config, options, close: () => store.close() };
 }

@@ -10,6 +10,7 @@ import type { Authentication } from "./http/authenticate.ts";
 import { isLoopback, listen } from "./http/listen.ts";
 import { readReceiptKey, readSecret, secretReader } from "./keys.ts";
 import { CannotOpen, lockForServing } from "./storage/sqlite/open.ts";
+import { startThreads } from "./storage/sqlite/threads.ts";
 import type { Bank } from "./storage/store.ts";
 
 export type ServeOptions = {
@@ -118,12 +119,18 @@ export function serve(options: ServeOptions): Served {
     const receiptKey = readReceiptKey(dataDir);
     const tls = tlsOf(dataDir, config);
 
-    const engine: Engine = createEngine(store, {
-      clock: systemClock,
-      reserveBudgetMs: config.reserve_budget_ms,
-      onFatal: options.onFatal,
-      onTrouble: options.onTrouble,
-    });
+    const interrupted = store.beginServing(systemClock.now());
+    const threads = startThreads({ dataDir, ...opened.options }, options.onTrouble);
+    undo.unshift(() => void threads.stop());
+    const engine: Engine = createEngine(
+      { ...store, applyBatch: threads.applyBatch },
+      {
+        clock: systemClock,
+        reserveBudgetMs: config.reserve_budget_ms,
+        onFatal: options.onFatal,
+        onTrouble: options.onTrouble,
+      },
+    );
     const app = createApp({
       engine,
       clock: systemClock,
@@ -136,7 +143,6 @@ export function serve(options: ServeOptions): Served {
       },
       https: tls !== null,
     });
-    const interrupted = store.beginServing(systemClock.now());
     const listener = listen(app, { host, port: options.port ?? config.port, tls });
     const unwatch = interrupted === null ? () => {} : engine.watchInterrupted(interrupted);
 
@@ -149,6 +155,7 @@ export function serve(options: ServeOptions): Served {
         await listener.close();
         unwatch();
         await engine.drained();
+        await threads.stop();
         // Where it cannot be noted the next start looks for what this one left open: no harm.
         for (let tries = 0; tries < 20 && !store.endServing(); tries += 1) await Bun.sleep(10);
         opened.close();

@@ -1,5 +1,11 @@
 // Turns concurrent requests into ordered batches: one commit a batch, one flush for all batches
-// that wait for it, and only then the answers. While a flush runs, the next batch is applied.
+// that wait for it, and only then the answers. A request goes through three stages at most once:
+//
+//   queued -> applying (its batch is with the store) -> applied (waits for the flush) -> answered
+//
+// One batch is applied and one flush runs at a time, beside each other. What comes meanwhile is the
+// next batch, so a batch is as large as the traffic is and nobody waits for it to fill: on an idle
+// server a single request is applied and flushed at once.
 //
 // The rules of time are here (contract.md 4.3): what is not durable by its deadline is told 2060
 // or 503 at once. A reserve that was not applied yet is then recorded as 2060 and never decided;
@@ -8,13 +14,15 @@ import type { Clock } from "../clock.ts";
 import type { Outcome } from "../domain/outcomes.ts";
 import type { ReserveRequest } from "../domain/reserve.ts";
 import type { ResultRequest } from "../domain/result.ts";
-import type {
-  Operation,
-  OperationOutcome,
-  ReceiptDraft,
-  RefusalOperation,
-  ReserveOperation,
-  Store,
+import {
+  FlushFailed,
+  type Operation,
+  type OperationOutcome,
+  type ReceiptDraft,
+  type RefusalOperation,
+  type ReserveOperation,
+  type Store,
+  StoreBusy,
 } from "../storage/store.ts";
 
 export type ReserveAnswer = { readonly outcome: Outcome; readonly reference: string | null };
@@ -56,8 +64,11 @@ type Pending = {
   operation: Operation;
   readonly receivedAt: number;
   readonly deadlineMs: number;
+  stage: "queued" | "applying" | "applied";
   /** Null until the operation is applied. */
   outcome: OperationOutcome | null;
+  /** The caller was told 2060 or 503 while the batch was applied: made good once that is known. */
+  overtaken: boolean;
   /** True where the caller was told 2060 before the commit, which records just that. */
   isRecordOfExpiry: boolean;
   /** Null once the caller has its answer, or where nobody waits. */
@@ -65,15 +76,6 @@ type Pending = {
 };
 
 export type Engine = ReturnType<typeof createEngine>;
-
-function isBusy(error: unknown): boolean {
-  return error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_BUSY");
-}
-
-/** A flush inside SQLite that failed is as final as one of ours: it is never tried again. */
-function isFailedFlush(error: unknown): boolean {
-  return error instanceof Error && "code" in error && /FSYNC/.test(String(error.code));
-}
 
 /** How many characters an operation keeps for its receipt. */
 function keptBody(operation: Operation): number {
@@ -87,6 +89,8 @@ export function createEngine(
   /** Undoing what was told 2060 comes before any other decision. */
   let urgent: Pending[] = [];
   let queue: Pending[] = [];
+  /** The batch that is with the store; one at a time, so that operations keep their order. */
+  let applying: readonly Pending[] = [];
   let unflushed: Pending[] = [];
   /** Whose caller still waits, oldest first. */
   const waiting = new Set<Pending>();
@@ -151,7 +155,9 @@ export function createEngine(
       operation,
       receivedAt,
       deadlineMs: Infinity,
+      stage: "queued",
       outcome: null,
+      overtaken: false,
       isRecordOfExpiry: false,
       settle: null,
     });
@@ -160,11 +166,22 @@ export function createEngine(
 
   /** Tells 2060 about a request that is in a commit, and has it undone before anything else. */
   function expireApplied(pending: Pending & { operation: ReserveOperation }): void {
-    const { requestId } = pending.operation.request;
-    const receiptIds = pending.outcome?.kind === "reserve" ? [pending.outcome.receiptId] : [];
     markExpiring(pending);
     answer(pending, timeOut(pending.outcome));
-    pushUrgent({ kind: "expire", requestId, receiptIds }, pending.receivedAt);
+    undo(pending);
+  }
+
+  function undo({ operation, outcome, receivedAt }: Pending & { operation: ReserveOperation }) {
+    const { requestId } = operation.request;
+    const receiptIds = outcome?.kind === "reserve" ? [outcome.receiptId] : [];
+    pushUrgent({ kind: "expire", requestId, receiptIds }, receivedAt);
+  }
+
+  /** Tells 2060 about a request whose commit is under way: what it comes to is undone after it. */
+  function expireApplying(pending: Pending & { operation: ReserveOperation }): void {
+    markExpiring(pending);
+    pending.overtaken = true;
+    answer(pending, timeOut(null));
   }
 
   /** Tells 2060 about a request that is not in a commit yet: it is recorded, never decided. */
@@ -179,11 +196,22 @@ export function createEngine(
   const isUnsettled = (requestId: string): boolean =>
     undurable.has(requestId) || expiring.has(requestId);
 
-  /** An earlier request's answer, if that one is on the disk; a time-out takes nothing from it. */
-  function durableRepeat(request: ReserveRequest): ReserveAnswer | null {
+  /**
+   * An earlier request's answer, if that one is on the disk; a time-out takes nothing from it.
+   * "unknown" where what the store shows may be the batch that is being applied: that is known in
+   * a moment, because its commit is done.
+   */
+  function durableRepeat(request: ReserveRequest): ReserveAnswer | "unknown" | null {
     if (isUnsettled(request.requestId)) return null;
     try {
-      return store.repeatOf(request);
+      const repeat = store.repeatOf(request);
+      const isOfBatch = applying.some(
+        (pending) =>
+          isReserve(pending) &&
+          pending.operation.request.requestId === request.requestId &&
+          pending.receivedAt === repeat?.receivedAt,
+      );
+      return isOfBatch ? "unknown" : repeat;
     } catch {
       return null;
     }
@@ -191,7 +219,7 @@ export function createEngine(
 
   function expireReserve(pending: Pending & { operation: ReserveOperation }): void {
     const { request } = pending.operation;
-    const { outcome } = pending;
+    const { outcome, stage } = pending;
     if (outcome !== null) {
       const isRepeat = outcome.kind === "reserve" && !outcome.fresh;
       if (isRepeat && !isUnsettled(request.requestId)) answer(pending, outcome);
@@ -199,8 +227,11 @@ export function createEngine(
       return;
     }
     const repeat = durableRepeat(request);
+    if (repeat === "unknown") return;
     if (repeat !== null) {
       answer(pending, { kind: "reserve", ...repeat, receiptId: 0, fresh: false });
+    } else if (stage === "applying") {
+      expireApplying(pending);
     } else if (undurable.has(request.requestId)) {
       expireApplied(pending);
     } else {
@@ -211,12 +242,23 @@ export function createEngine(
   /** Tells 503 about a result; its receipt says so, whenever it takes effect. */
   function expireResult(pending: Pending): void {
     if (pending.operation.kind === "result") {
-      if (pending.outcome === null) pending.operation = { ...pending.operation, toldLate: true };
-      else if (pending.outcome.kind === "result") {
-        pushUrgent({ kind: "late", receiptId: pending.outcome.receiptId }, pending.receivedAt);
-      }
+      if (pending.stage === "applying") pending.overtaken = true;
+      else if (pending.stage === "queued") recordLate(pending);
+      else correctLate(pending);
     }
     answer(pending, "late");
+  }
+
+  function recordLate(pending: Pending): void {
+    if (pending.operation.kind === "result") {
+      pending.operation = { ...pending.operation, toldLate: true };
+    }
+  }
+
+  function correctLate({ outcome, receivedAt }: Pending): void {
+    if (outcome?.kind === "result") {
+      pushUrgent({ kind: "late", receiptId: outcome.receiptId }, receivedAt);
+    }
   }
 
   const isReserve = (pending: Pending): pending is Pending & { operation: ReserveOperation } =>
@@ -242,7 +284,7 @@ export function createEngine(
   // ------------------------------------------------------------- batches
 
   function schedulePump(): void {
-    if (pumping || failed) return;
+    if (pumping || failed || applying.length > 0) return;
     pumping = true;
     clock.soon(pump);
   }
@@ -266,60 +308,87 @@ export function createEngine(
     const monotonicMs = clock.monotonicMs();
     // What is late already must not be decided: its caller is told 2060 first.
     for (const pending of waiting) {
-      if (pending.outcome !== null || pending.deadlineMs > monotonicMs) continue;
+      if (pending.stage !== "queued" || pending.deadlineMs > monotonicMs) continue;
       if (isReserve(pending)) expireReserve(pending);
     }
     const batch = takeBatch();
     if (batch.length === 0) return;
-    // A repeat of what was told 2060 must not be decided either.
     for (const pending of batch) {
+      pending.stage = "applying";
+      // A repeat of what was told 2060 must not be decided either.
       if (!isReserve(pending) || !expiring.has(pending.operation.request.requestId)) continue;
       pending.operation = { ...pending.operation, told: "timeOut" };
     }
-    try {
-      const operations = batch.map(({ operation }) => operation);
-      const outcomes = store.applyBatch(operations, {
-        now,
-        monotonicMs,
-        openSince: openSince(now),
-      });
-      for (const [index, pending] of batch.entries()) applied(pending, outcomes[index]);
-      trouble = null;
-    } catch (error) {
-      stumble(error);
-      return;
-    }
-    if (failed) return;
-    const urgentCount = urgent.length;
+    queue = queue.slice(batch.length - urgent.length);
     urgent = [];
-    queue = queue.slice(batch.length - urgentCount);
+    applying = batch;
+    const operations = batch.map(({ operation }) => operation);
+    store.applyBatch(operations, { now, monotonicMs, openSince: openSince(now) }).then(
+      (outcomes) => batchApplied(batch, outcomes),
+      (error: unknown) => stumble(batch, error),
+    );
+  }
+
+  function batchApplied(batch: readonly Pending[], outcomes: readonly OperationOutcome[]): void {
+    if (failed) return;
+    applying = [];
+    trouble = null;
+    for (const [index, pending] of batch.entries()) applied(pending, outcomes[index]);
+    if (failed) return;
     unflushed.push(...batch);
     startFlush();
-    if (queue.length > 0) schedulePump();
+    if (urgent.length + queue.length > 0) schedulePump();
   }
 
   function applied(pending: Pending, outcome: OperationOutcome | undefined): void {
+    pending.stage = "applied";
     pending.outcome = outcome ?? { kind: "done" };
     if (outcome?.kind === "failed") {
       onTrouble?.(pending.operation.kind, outcome.error);
       // What was told 2060 must not stay held: the next start makes a finding of it.
       if (pending.operation.kind === "expire") fail(outcome.error);
     }
-    if (isReserve(pending) && outcome?.kind === "reserve" && outcome.fresh) {
+    if (isReserve(pending)) {
       const { requestId } = pending.operation.request;
-      undurable.set(requestId, (undurable.get(requestId) ?? 0) + 1);
+      if (outcome?.kind === "reserve" && outcome.fresh) {
+        undurable.set(requestId, (undurable.get(requestId) ?? 0) + 1);
+      }
+      if (pending.overtaken) undo(pending);
+    } else if (pending.overtaken) {
+      correctLate(pending);
     }
   }
 
-  /** A batch that could not be committed left nothing; it is tried again, but no failed flush is. */
-  function stumble(error: unknown): void {
-    if (isFailedFlush(error)) {
+  /**
+   * A batch that could not be committed left nothing; it is tried again before what came since,
+   * but no failed flush is. What was told 2060 or 503 meanwhile is then only recorded.
+   */
+  function stumble(batch: readonly Pending[], error: unknown): void {
+    if (failed) return;
+    if (error instanceof FlushFailed) {
       fail(error);
       return;
     }
-    if (!isBusy(error)) trouble = error;
+    applying = [];
+    for (const pending of batch) {
+      pending.stage = "queued";
+      if (!pending.overtaken) continue;
+      pending.overtaken = false;
+      if (isReserve(pending)) {
+        pending.isRecordOfExpiry = true;
+        pending.operation = { ...pending.operation, told: "timeOut" };
+      } else {
+        recordLate(pending);
+      }
+    }
+    const isOurs = ({ operation }: Pending) =>
+      operation.kind === "expire" || operation.kind === "late";
+    urgent = [...batch.filter(isOurs), ...urgent];
+    queue = [...batch.filter((pending) => !isOurs(pending)), ...queue];
+    const isBusy = error instanceof StoreBusy;
+    if (!isBusy) trouble = error;
     pumping = true;
-    clock.after(isBusy(error) ? RETRY_BUSY_MS : RETRY_MS, pump);
+    clock.after(isBusy ? RETRY_BUSY_MS : RETRY_MS, pump);
   }
 
   // ------------------------------------------------------------- the flush
@@ -376,7 +445,9 @@ export function createEngine(
         operation,
         receivedAt,
         deadlineMs,
+        stage: "queued",
         outcome: null,
+        overtaken: false,
         isRecordOfExpiry: false,
         settle: waits ? resolve : null,
       };

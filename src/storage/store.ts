@@ -143,7 +143,20 @@ export type BatchTimes = {
 export type RememberedRequest = FirstRequest & {
   readonly id: number;
   readonly reference: string | null;
+  readonly receivedAt: number;
 };
+
+export type EarlierAnswer = {
+  readonly outcome: Outcome;
+  readonly reference: string | null;
+  readonly receivedAt: number;
+};
+
+/** Another process writes at this moment: try again. */
+export class StoreBusy extends Error {}
+
+/** A flush failed: what was committed before it may or may not be on the disk, for ever. */
+export class FlushFailed extends Error {}
 
 // ---------------------------------------------------------------- the admin's operations
 
@@ -330,12 +343,19 @@ export type Store = {
   bank(): Bank;
 
   // What the server needs.
-  /** Applies operations in order in one commit. Throws, and changes nothing, if the commit fails. */
-  applyBatch(operations: readonly Operation[], times: BatchTimes): OperationOutcome[];
+  /**
+   * Applies operations in order in one commit, which is not durable yet: see `flush`. Call it again
+   * only when it is done. Rejects, and changes nothing, if the commit fails: with StoreBusy where
+   * another process writes at this moment, with FlushFailed where the disk refused a flush.
+   */
+  applyBatch(operations: readonly Operation[], times: BatchTimes): Promise<OperationOutcome[]>;
   /** Resolves once all that was committed before the call is on the disk; rejects if it is not. */
   flush(): Promise<void>;
-  /** How a repeat of an earlier request is answered, or null where there was none. */
-  repeatOf(request: ReserveRequest): { outcome: Outcome; reference: string | null } | null;
+  /**
+   * How a repeat of an earlier request is answered, with when that one was received, or null where
+   * there was none. Shows what is committed, durable or not.
+   */
+  repeatOf(request: ReserveRequest): EarlierAnswer | null;
   /** Notes that a server starts; gives the last moment of one that did not end cleanly. */
   beginServing(now: number): { readonly since: number; readonly until: number } | null;
   /** Notes a clean end; false where another process writes at this moment. */

@@ -4,8 +4,8 @@ import { type Minor, minor } from "../../src/domain/money.ts";
 import type { ReserveRequest } from "../../src/domain/reserve.ts";
 import type { ResultRequest } from "../../src/domain/result.ts";
 import { readPinKey } from "../../src/keys.ts";
-import { openSqliteStore } from "../../src/storage/sqlite/store.ts";
-import type { Operation, ReceiptDraft, Store } from "../../src/storage/store.ts";
+import { openSqliteStore, type SqliteStore } from "../../src/storage/sqlite/store.ts";
+import type { Operation, ReceiptDraft } from "../../src/storage/store.ts";
 
 /** One message, `at` an ISO 8601 time; what is not named is a sale of 100.00 with a fee of 5.00. */
 export type Message =
@@ -67,7 +67,7 @@ function operationOf(message: Message): Operation {
   return { kind: "result", request, receipt, toldLate: false };
 }
 
-function openAt(dataDir: string, now: () => number): Store {
+function openAt(dataDir: string, now: () => number): SqliteStore {
   return openSqliteStore(dataDir, {
     serving: false,
     now,
@@ -84,7 +84,7 @@ export function receive(dataDir: string, messages: readonly Message[]): void {
   try {
     for (const message of messages) {
       now = Date.parse(message.at);
-      const [outcome] = store.applyBatch([operationOf(message)], {
+      const [outcome] = store.applyNow([operationOf(message)], {
         now,
         monotonicMs: 1,
         openSince: now,

@@ -9,7 +9,12 @@ import {
   type ReserveAnswer,
   type ResultAnswer,
 } from "../../src/engine/engine.ts";
-import type { Operation, ReceiptDraft, Store } from "../../src/storage/store.ts";
+import {
+  type Operation,
+  type ReceiptDraft,
+  type Store,
+  StoreBusy,
+} from "../../src/storage/store.ts";
 import { ACCOUNT, addAccount, BUYER, bankFolder, type Wanted } from "../http/bank.ts";
 import { type ManualClock, manualClock } from "./manual-clock.ts";
 
@@ -33,6 +38,9 @@ export type HeldBank = ManualClock & {
   /** Ends the flush that runs, and each one after it until `hold`. */
   release(): Promise<void>;
   failFlush(error: Error): Promise<void>;
+  /** From now on a batch stays with the store, before its commit or with it done, until `letCommit`. */
+  stopCommits(where: "before" | "after"): void;
+  letCommit(): Promise<void>;
   /** How many flushes were started and have not ended. */
   flushing(): number;
   /** While set, no batch can be committed. */
@@ -107,14 +115,18 @@ export function heldBank(accounts: readonly Wanted[] = [{}]): HeldBank {
   const batches: Operation["kind"][][] = [];
   const fatal: unknown[] = [];
   let openSince = 0;
+  let beforeCommit: PromiseWithResolvers<void> | null = null;
+  let afterCommit: PromiseWithResolvers<void> | null = null;
 
   const disk: Store = {
     ...store,
-    applyBatch(operations, times) {
+    async applyBatch(operations, times) {
+      await beforeCommit?.promise;
       if (bank.commitError !== null) throw bank.commitError;
-      const outcomes = store.applyBatch(operations, times);
+      const outcomes = await store.applyBatch(operations, times);
       openSince = times.openSince;
       batches.push(operations.map(({ kind }) => kind));
+      await afterCommit?.promise;
       return outcomes;
     },
     flush: () =>
@@ -159,6 +171,18 @@ export function heldBank(accounts: readonly Wanted[] = [{}]): HeldBank {
       for (const { end } of ended) end();
       await manual.turns();
     },
+    stopCommits(where) {
+      const stop = Promise.withResolvers<void>();
+      if (where === "before") beforeCommit = stop;
+      else afterCommit = stop;
+    },
+    async letCommit() {
+      const stopped = [beforeCommit, afterCommit];
+      beforeCommit = null;
+      afterCommit = null;
+      for (const stop of stopped) stop?.resolve();
+      await manual.turns();
+    },
     async failFlush(error) {
       const ended = running;
       running = [];
@@ -186,6 +210,6 @@ export function heldBank(accounts: readonly Wanted[] = [{}]): HeldBank {
   return bank;
 }
 
-/** What SQLite throws while another process holds the write lock. */
-export const BUSY = Object.assign(new Error("database is locked"), { code: "SQLITE_BUSY" });
+/** What the store says while another process holds the write lock. */
+export const BUSY = new StoreBusy("database is locked");
 export const DISK_FULL = Object.assign(new Error("disk is full"), { code: "SQLITE_FULL" });

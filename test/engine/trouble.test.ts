@@ -1,5 +1,6 @@
 // What the engine does when the disk, the database or one operation fails, and under overload.
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { FlushFailed } from "../../src/storage/store.ts";
 import { BUSY, DISK_FULL, type HeldBank, heldBank } from "./held-disk.ts";
 
 let bank: HeldBank;
@@ -49,7 +50,7 @@ describe("a failed flush", () => {
   });
 
   test("an fsync that failed inside a commit is as final", async () => {
-    bank.commitError = Object.assign(new Error("x"), { code: "SQLITE_IOERR_FSYNC" });
+    bank.commitError = new FlushFailed("disk I/O error");
     const call = bank.reserve("a");
     await bank.advance(10_000);
     expect([call.state(), bank.fatal.length, bank.batches]).toEqual(["waiting", 1, []]);

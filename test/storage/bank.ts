@@ -13,7 +13,7 @@ import type { ResultRequest } from "../../src/domain/result.ts";
 import { initBank } from "../../src/init.ts";
 import { readPinKey } from "../../src/keys.ts";
 import { DATABASE_FILE } from "../../src/storage/sqlite/open.ts";
-import { openSqliteStore } from "../../src/storage/sqlite/store.ts";
+import { openSqliteStore, type SqliteStore } from "../../src/storage/sqlite/store.ts";
 import type {
   BankIdentity,
   By,
@@ -25,7 +25,6 @@ import type {
   ReserveOperation,
   Result,
   ResultOperation,
-  Store,
 } from "../../src/storage/store.ts";
 
 /** Who the tests are, in the journal. */
@@ -146,7 +145,7 @@ export type TestClock = {
 
 export type TemporaryBank = {
   readonly dataDir: string;
-  readonly store: Store;
+  readonly store: SqliteStore;
   readonly config: Config;
   readonly clock: TestClock;
   /** Applies operations in one batch, at the clock's time. */
@@ -213,7 +212,7 @@ export function temporaryBank(options: TemporaryBankOptions = {}): TemporaryBank
     }
   }
   const apply = (...operations: Operation[]) =>
-    store.applyBatch(operations, { now, monotonicMs: 0, openSince: now });
+    store.applyNow(operations, { now, monotonicMs: 0, openSince: now });
   function applyOne<K extends OperationOutcome["kind"]>(operation: Operation, kind: K) {
     const [outcome] = apply(operation);
     if (outcome?.kind !== kind) throw new Error(`${operation.kind} gave ${Bun.inspect(outcome)}`);

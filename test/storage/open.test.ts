@@ -165,7 +165,7 @@ describe("without its PIN key", () => {
   test("served without PINs, an account with one is declined, uncounted", () => {
     const { store, close } = openBank(dataDir, { serving: true, withoutPins: true });
     for (const [index, pin] of [PIN, "9999", "9999", "9999", null].entries()) {
-      const [outcome] = store.applyBatch([reserveOperation(`raas-${index}`, {}, pin)], {
+      const [outcome] = store.applyNow([reserveOperation(`raas-${index}`, {}, pin)], {
         now: Date.now(),
         monotonicMs: 0,
         openSince: Date.now(),

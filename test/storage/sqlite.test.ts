@@ -392,7 +392,7 @@ describe("an unclean end (contract.md 4.3)", () => {
   bankTest("is known from the moment the oldest unanswered request came", (bank) => {
     const { store } = bank;
     expect(store.beginServing(at(0))).toBeNull();
-    store.applyBatch([reserveOperation("raas-1")], {
+    store.applyNow([reserveOperation("raas-1")], {
       now: at(5),
       monotonicMs: 0,
       openSince: at(4),
@@ -483,7 +483,7 @@ describe("receipts (contract.md 4.1)", () => {
       notes: ["no clientTxnRef"],
       peer: "10.0.0.7",
     });
-    bank.store.applyBatch(
+    bank.store.applyNow(
       [
         { ...reserve, receipt },
         resultOperation("raas-1", "0000"),

@@ -20,11 +20,14 @@ export type JournalRecord = {
 /** What a posting takes out of the held amount of the account that pays it. */
 export type Hold = { readonly accountId: number; readonly amount: number };
 
+/** Runs one operation of a batch. */
+export type Alone = <T>(operation: () => T) => T;
+
 export type Journal = ReturnType<typeof journalOn>;
 
 /** The journal's writer on one connection; call its functions inside a write. */
 export function journalOn(db: Database) {
-  const nextId = db.query("SELECT coalesce(max(id), 0) + 1 AS id FROM journal");
+  const lastId = db.query("SELECT coalesce(max(id), 0) AS id FROM journal");
   const insertEntry = db.query(
     "INSERT INTO entries (journal_id, account_id, amount) VALUES (?, ?, ?)",
   );
@@ -58,9 +61,19 @@ export function journalOn(db: Database) {
     return id;
   }
 
-  /** Writes one record; gives its id. */
-  function record(entry: JournalRecord): number {
-    const { id } = nextId.get() as { id: number };
+  /**
+   * What a batch keeps in memory until its end: the journal's last id, and what its postings add to
+   * the bank's own accounts, of which each posting changes the same few. Null outside a batch.
+   */
+  let batch: { lastId: number; own: Map<number, number> } | null = null;
+
+  function nextId(): number {
+    if (batch === null) return (lastId.get() as { id: number }).id + 1;
+    batch.lastId += 1;
+    return batch.lastId;
+  }
+
+  function write(id: number, entry: JournalRecord): void {
     const actor = entry.by === null ? null : JSON.stringify({ ...entry.by, reason: undefined });
     insertRecord.run(
       id,
@@ -73,11 +86,7 @@ export function journalOn(db: Database) {
       actor,
       entry.by?.reason ?? null,
     );
-    return id;
   }
-
-  /** What the batch's postings add to the bank's own accounts; null outside a batch. */
-  let batched: Map<number, number> | null = null;
 
   function changeBalance(id: number, amount: number, unheld: number): number {
     const { ledger_balance } = addToBalance.get(amount, unheld, id) as { ledger_balance: number };
@@ -85,7 +94,12 @@ export function journalOn(db: Database) {
   }
 
   return {
-    record,
+    /** Writes one record; gives its id. */
+    record(entry: JournalRecord): number {
+      const id = nextId();
+      write(id, entry);
+      return id;
+    },
 
     /**
      * Writes one posting and changes the balances by it; gives the journal id. `hold` is what the
@@ -93,12 +107,12 @@ export function journalOn(db: Database) {
      */
     post(entry: JournalRecord, entries: readonly Entry[], hold: Hold | null = null): number {
       if (sumOf(entries) !== 0) throw new Error("the entries of a posting must sum to zero");
-      const { id } = nextId.get() as { id: number };
+      const id = nextId();
       for (const { account, amount } of entries) {
         const account_id = accountId(account);
         insertEntry.run(id, account_id, amount);
-        if (batched !== null && account.kind === "internal") {
-          batched.set(account_id, (batched.get(account_id) ?? 0) + amount);
+        if (batch !== null && account.kind === "internal") {
+          batch.own.set(account_id, (batch.own.get(account_id) ?? 0) + amount);
           continue;
         }
         const unheld = hold?.accountId === account_id ? hold.amount : 0;
@@ -108,31 +122,32 @@ export function journalOn(db: Database) {
           refuse("the balance would have more than fifteen digits");
         }
       }
-      return record(entry);
+      write(id, entry);
+      return id;
     },
 
     /**
-     * Runs a batch of postings, each of which changes the same few accounts of the bank's own:
-     * their balances are written once, at its end, in the same commit. `apply` gets what runs one
-     * operation of the batch so that its failure takes its share back.
+     * Runs a batch of operations, whose postings write the balances of the bank's own accounts
+     * once, at its end, in the same commit. `apply` gets what runs one operation, so that one which
+     * throws takes its share back.
      */
-    batch<T>(apply: (alone: <R>(operation: () => R) => R) => T): T {
-      batched = new Map();
-      const alone = <R>(operation: () => R): R => {
-        const before = new Map(batched);
+    batch<T>(apply: (alone: Alone) => T): T {
+      batch = { lastId: (lastId.get() as { id: number }).id, own: new Map() };
+      const alone: Alone = (operation) => {
+        const before = batch && { lastId: batch.lastId, own: new Map(batch.own) };
         try {
           return operation();
         } catch (error) {
-          batched = before;
+          batch = before;
           throw error;
         }
       };
       try {
         const value = apply(alone);
-        for (const [id, amount] of batched) changeBalance(id, amount, 0);
+        for (const [id, amount] of batch?.own ?? []) changeBalance(id, amount, 0);
         return value;
       } finally {
-        batched = null;
+        batch = null;
       }
     },
 

@@ -18,6 +18,12 @@ const OLDEST_SQLITE = "3.51.3";
 /** How long an admin's command waits for another writer's commit. */
 export const BUSY_TIMEOUT_MS = 10_000;
 
+/** The WAL's length while a server runs: it starts over before (checkpoint.worker.ts). */
+export const WAL_BYTES = 48 * 1024 * 1024;
+
+/** Memory for pages of the server's writing connection; the system keeps the rest of the file. */
+const WRITER_CACHE_KIB = 32 * 1024;
+
 /** Between two tries to open what another process is about to close. */
 const RETRY_OPEN_MS = 20;
 
@@ -41,6 +47,11 @@ function assertOurs(db: Database, file: string): void {
 
 function settings(db: Database, synchronous: "FULL" | "NORMAL"): void {
   db.run("PRAGMA journal_mode = WAL");
+  if (synchronous === "NORMAL") {
+    // The server copies the WAL in a thread of its own (checkpoint.worker.ts), never in a commit.
+    db.run("PRAGMA wal_autocheckpoint = 0");
+    db.run(`PRAGMA cache_size = -${WRITER_CACHE_KIB}`);
+  }
   db.run(`PRAGMA synchronous = ${synchronous}`);
   db.run("PRAGMA foreign_keys = ON");
   db.run("PRAGMA trusted_schema = OFF");

@@ -21,6 +21,7 @@ import type {
   BankIdentity,
   BatchTimes,
   By,
+  EarlierAnswer,
   ExpireOperation,
   InterruptedOperation,
   OperationOutcome,
@@ -53,6 +54,7 @@ type AccountRow = {
 type RequestRow = {
   id: number;
   requestId: string;
+  receivedAt: number;
   responseCode: string;
   buyerId: string;
   reserveAmount: Minor;
@@ -80,7 +82,7 @@ export type OpenReservation = Reservation & {
 
 // One table a query: SQLite prepares a join with a bound value anew at each call, which costs ten
 // times what the look-ups do.
-const REQUEST = `SELECT id, request_id AS requestId, response_code AS responseCode,
+const REQUEST = `SELECT id, request_id AS requestId, received_at AS receivedAt, response_code AS responseCode,
     buyer_id AS buyerId, reserve_amount AS reserveAmount, purchase_amount AS purchaseAmount,
     fee_amount AS feeAmount, client_share_amount AS clientShareAmount,
     settlement_amount AS settlementAmount, product_id AS productId, channel_id AS channelId,
@@ -343,12 +345,13 @@ export function purchasesOn(
 
   return {
     /** How a repeat is answered; nothing is written. */
-    repeatOf(given: ReserveRequest): Decided | null {
+    repeatOf(given: ReserveRequest): EarlierAnswer | null {
       const row = findRequest(given.requestId);
       if (row === null) return null;
       const first = remembered(row);
       const request = { ...given, buyerId: findBuyer(given.buyerId).buyerId };
-      return repeated(first, decideRepeat(first, request));
+      const { outcome, reference } = repeated(first, decideRepeat(first, request));
+      return { outcome, reference, receivedAt: first.receivedAt };
     },
 
     reserve(operation: ReserveOperation, times: BatchTimes): OperationOutcome {

@@ -1,30 +1,41 @@
-// The SQLite engine of the port: one connection, one write path.
+// The SQLite engine of the port: one connection, one write path. A server has two more connections,
+// each in a thread of its own (threads.ts): one applies the batches, one copies the WAL into the
+// database; this one then only reads.
 //
 // Why an answer is durable: every write is a SQLite commit in WAL mode, so it is in the WAL file
-// when `write` or `applyBatch` returns. A command's connection is synchronous=FULL, so its commit
+// when `write` or `applyBatch` is done. A command's connection is synchronous=FULL, so its commit
 // has flushed the WAL. The server's is NORMAL, which does not: the engine calls `flush` after the
 // commit and answers only when it is done. `flush` is one fdatasync of the WAL, which makes every
 // commit before it durable at once, and runs beside the next batch. SQLite itself flushes the WAL
 // before a checkpoint copies it, and the database before the WAL is used again, so a commit is
 // always whole in one of the two.
 import type { Database } from "bun:sqlite";
-import { closeSync, fdatasync, fdatasyncSync, openSync } from "node:fs";
+import { closeSync, fdatasync, fdatasyncSync, fstatSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import type {
-  AccountView,
-  Bank,
-  BatchTimes,
-  FindingView,
-  Operation,
-  OperationOutcome,
-  ReservationView,
-  Result,
-  Store,
-  StoreOptions,
+import {
+  type AccountView,
+  type Bank,
+  type BatchTimes,
+  type FindingView,
+  FlushFailed,
+  type Operation,
+  type OperationOutcome,
+  type ReservationView,
+  type Result,
+  type Store,
+  StoreBusy,
+  type StoreOptions,
 } from "../store.ts";
 import { adminOn } from "./admin.ts";
-import { journalOn } from "./journal.ts";
-import { BUSY_TIMEOUT_MS, CannotOpen, DATABASE_FILE, isBusy, openDatabase } from "./open.ts";
+import { type Alone, journalOn } from "./journal.ts";
+import {
+  BUSY_TIMEOUT_MS,
+  CannotOpen,
+  DATABASE_FILE,
+  isBusy,
+  openDatabase,
+  WAL_BYTES,
+} from "./open.ts";
 import { pinKeyCheck } from "./pins.ts";
 import { purchasesOn } from "./purchases.ts";
 import { readsOn } from "./reads.ts";
@@ -60,9 +71,6 @@ function readBank(db: Database): Bank {
   };
 }
 
-/** Runs one operation of a batch, so that its failure leaves nothing in memory (journal.ts). */
-type Alone = <T>(operation: () => T) => T;
-
 /** Rolls a write back and gives its value all the same: what a dry run would have done. */
 class Undone extends Error {
   readonly value: unknown;
@@ -78,6 +86,23 @@ function concernsWholeBatch(error: unknown): boolean {
   return /^SQLITE_(FULL|IOERR|CORRUPT|NOTADB|READONLY|BUSY|NOMEM|CANTOPEN)/.test(code);
 }
 
+/** What the engine must tell apart, without knowing SQLite. */
+export function portError(error: unknown): unknown {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const message = error instanceof Error ? error.message : String(error);
+  if (isBusy(error)) return new StoreBusy(message);
+  // A flush inside SQLite that failed is as final as one of ours.
+  return /FSYNC/.test(code) ? new FlushFailed(message) : error;
+}
+
+/** The store with what only its own folder uses. */
+export type SqliteStore = Store & {
+  /** `applyBatch` at once, on this connection. */
+  applyNow(operations: readonly Operation[], times: BatchTimes): OperationOutcome[];
+  /** From here on a write that meets another writer fails at once: the engine tries again. */
+  neverWait(): void;
+};
+
 /**
  * Opens the store of a data dir. `serving` leaves the flush after a commit to the caller.
  * Throws CannotOpen, whose message says what to do, where the files or the PIN key do not fit.
@@ -85,7 +110,7 @@ function concernsWholeBatch(error: unknown): boolean {
 export function openSqliteStore(
   dataDir: string,
   options: StoreOptions & { readonly serving: boolean },
-): Store {
+): SqliteStore {
   const db = openDatabase(dataDir, options.serving ? "NORMAL" : "FULL");
   try {
     return storeOn(db, dataDir, options);
@@ -99,7 +124,7 @@ function storeOn(
   db: Database,
   dataDir: string,
   options: StoreOptions & { readonly serving: boolean },
-): Store {
+): SqliteStore {
   const bank = readBank(db);
   checkPinKey(db, options.pinKey);
   const journal = journalOn(db);
@@ -200,10 +225,8 @@ function storeOn(
     });
   }
 
-  return {
-    bank: () => readBank(db),
-
-    applyBatch(operations, times) {
+  function applyNow(operations: readonly Operation[], times: BatchTimes): OperationOutcome[] {
+    try {
       begin.run();
       try {
         purchases.rules.refresh();
@@ -217,10 +240,26 @@ function storeOn(
         if (db.inTransaction) rollback.run();
         throw error;
       }
-    },
+    } catch (error) {
+      throw portError(error);
+    }
+  }
+
+  function neverWait(): void {
+    db.run("PRAGMA busy_timeout = 0");
+  }
+
+  return {
+    bank: () => readBank(db),
+
+    neverWait,
+    applyNow,
+    applyBatch: async (operations, times) => applyNow(operations, times),
     flush: () =>
       new Promise((resolve, reject) => {
-        fdatasync(walDescriptor(), (error) => (error === null ? resolve() : reject(error)));
+        fdatasync(walDescriptor(), (error) =>
+          error === null ? resolve() : reject(new FlushFailed(error.message)),
+        );
       }),
     repeatOf: (request) => purchases.repeatOf(request),
     beginServing(now) {
@@ -238,9 +277,9 @@ function storeOn(
         };
       });
       const { since } = begin.immediate();
+      db.transaction(() => lengthenWal(walDescriptor())).immediate();
       fdatasyncSync(walDescriptor());
-      // From here on no waiting for another writer on the event loop: the engine tries again.
-      db.run("PRAGMA busy_timeout = 0");
+      neverWait();
       return since === null ? null : { since, until: now };
     },
     endServing() {
@@ -334,6 +373,17 @@ function rewriteWal(db: Database): void {
     }
     Bun.sleepSync(20);
   }
+}
+
+/**
+ * Gives the WAL its full length at once, in zeros, which SQLite reads as no frame. A flush of a file
+ * that grows has to write its new length as well, and takes twice as long. Call it under the write
+ * lock, so that nobody appends meanwhile; the WAL is empty then, or nearly.
+ */
+function lengthenWal(descriptor: number): void {
+  const zeros = Buffer.alloc(1024 * 1024);
+  let { size } = fstatSync(descriptor);
+  while (size < WAL_BYTES) size += writeSync(descriptor, zeros, 0, zeros.length, size);
 }
 
 /** A PIN key that is not the one the PINs were hashed with would lock every buyer out. */
