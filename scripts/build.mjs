@@ -1,8 +1,9 @@
 // npm run build: one program, dist/transact-bank, that needs nothing else on the machine it runs on.
 
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, utimesSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync, utimesSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
+import { compileArguments } from "./compile.mjs";
 import { binary, bun, ensureInstalled, helpWhenAsked, root, run, stop } from "./launcher.mjs";
 
 const HELP = `
@@ -29,22 +30,8 @@ async function build() {
   const folder = join(dirname(binary), "unfinished");
   const unfinished = join(folder, basename(binary));
   mkdirSync(folder, { recursive: true });
-  const code = await run(bun, [
-    "build",
-    main,
-    ...workers(),
-    "--compile",
-    // Bytecode makes it start in milliseconds, and needs ESM for top-level await.
-    ...["--bytecode", "--format=esm"],
-    // Identifiers stay: class names appear in messages.
-    ...["--sourcemap", "--minify-syntax", "--minify-whitespace"],
-    // Without these the program would run a bunfig.toml's preload, and read an .env, from
-    // whatever folder it is started in.
-    ...["--no-compile-autoload-dotenv", "--no-compile-autoload-bunfig"],
-    ...["--define", 'process.env.NODE_ENV="production"'],
-    ...["--define", `process.env.TRANSACT_BANK_COMMIT=${JSON.stringify(commit())}`],
-    ...["--outfile", unfinished],
-  ]);
+  const program = { main, outfile: unfinished, commit: commit() };
+  const code = await run(bun, compileArguments(program));
   if (code !== 0) return code;
 
   // Dated at the start, so that a file changed meanwhile counts as newer than the program.
@@ -53,14 +40,6 @@ async function build() {
   rmSync(folder, { recursive: true });
   console.log(`Built ${relative(process.cwd(), binary)}`);
   return 0;
-}
-
-/** A worker is loaded by name at run time, so the bundler has to be told of each. */
-function workers() {
-  return readdirSync(join(root, "src"), { recursive: true })
-    .filter((name) => name.endsWith(".worker.ts"))
-    .sort()
-    .map((name) => join(root, "src", name));
 }
 
 function commit() {
