@@ -3,6 +3,7 @@
 import { Argument, type Command } from "commander";
 import { ACCOUNT_STATUSES, type AccountStatus } from "../src/domain/account.ts";
 import { formatAmount } from "../src/domain/money.ts";
+import { rowsOf } from "../src/storage/pages.ts";
 import type { AccountView, Bank } from "../src/storage/store.ts";
 import { accountAnswer, accountJson } from "./account-view.ts";
 import { registerBuyers } from "./accounts-buyers.ts";
@@ -10,9 +11,10 @@ import { registerImport } from "./accounts-import.ts";
 import { type AccountFields, checkAccount } from "./accounts-new.ts";
 import { registerPins } from "./accounts-pins.ts";
 import { Failure } from "./failure.ts";
+import { type List, limitOption, writeList } from "./list.ts";
 import { money, readAmount, readPositiveAmount, table } from "./output.ts";
 import { confirm } from "./prompt.ts";
-import { command, found, group, readCount, type Session, unwrap, withBank } from "./session.ts";
+import { command, found, group, type Session, unwrap, withBank } from "./session.ts";
 
 function accountsTable(accounts: readonly AccountView[], bank: Bank): string {
   if (accounts.length === 0) return "No accounts yet: open one with transact-bank accounts add";
@@ -39,6 +41,15 @@ function accountsTable(accounts: readonly AccountView[], bank: Bank): string {
   );
 }
 
+function accountsList({ store, bank }: Session): List<AccountView> {
+  return {
+    rows: (most) => rowsOf(store.accounts, ({ number }) => number, most),
+    json: (account) => accountJson(account, bank),
+    table: (accounts) => accountsTable(accounts, bank),
+    first: "first",
+  };
+}
+
 function add({ store, bank, by }: Session, number: string, options: Omit<AccountFields, "number">) {
   const { account, problems } = checkAccount({ ...options, number }, bank);
   if (account === null) throw new Failure("usage", problems.join("\n"));
@@ -54,15 +65,11 @@ function registerLooks(accounts: Command): void {
     kind: "read",
     examples: ["accounts list", "accounts list --limit 20", "accounts list --json"],
   })
-    .option("--limit <n>", "at most so many", readCount)
+    .addOption(limitOption())
     .action(
-      withBank(({ store, bank }, _: [], { limit }: { limit?: number }) => {
-        const listed = store.accounts().slice(0, limit);
-        return {
-          json: listed.map((account) => accountJson(account, bank)),
-          text: () => accountsTable(listed, bank),
-        };
-      }),
+      withBank((session, _: [], { limit }: { limit?: number }) =>
+        writeList(session, accountsList(session), limit),
+      ),
     );
   command(accounts, {
     form: "show <number>",

@@ -10,8 +10,9 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Page, Section } from "../src/reports/page.ts";
+import { isEmpty, mapped } from "../src/storage/pages.ts";
 import { Failure } from "./failure.ts";
-import { clean, cleanLines, facts, table, writePart } from "./output.ts";
+import { clean, cleanLines, facts, largeParts, tableLines, writeParts } from "./output.ts";
 
 /** The format asked for; --json is the same as --format json. */
 export function formatOf<F extends string>(options: {
@@ -24,29 +25,45 @@ export function formatOf<F extends string>(options: {
   throw new Failure("usage", `--json and --format ${format} exclude each other: leave one out`);
 }
 
-/** A page as a terminal shows it, without the columns that only paper has room for. */
-export function pageText(page: Page): string {
-  const parts = [page.title, facts(page.facts), ...page.sections.map(sectionText)];
-  if (page.sections.some(hasMore)) parts.push("More figures of each: --format html, csv or json.");
-  return `${parts.join("\n\n")}\n`;
+/** A page as a terminal shows it, without the columns that only paper has room for, in parts. */
+export function* pageParts(page: Page): Iterable<string> {
+  yield `${page.title}\n\n${facts(page.facts)}`;
+  for (const section of page.sections) yield* sectionParts(section);
+  if (page.sections.some(hasMore)) {
+    yield "\n\nMore figures of each: --format html, csv or json.";
+  }
+  yield "\n";
 }
 
 function hasMore({ columns, rows }: Section): boolean {
-  return rows.length > 0 && columns.some(({ only }) => only === "page");
+  return columns.some(({ only }) => only === "page") && !isEmpty(rows);
 }
 
-function sectionText({ title, columns, rows, total, none }: Section): string {
-  if (rows.length === 0) return `${clean(title)}\n${none}`;
+function* sectionParts({ title, columns, rows, total, none }: Section): Iterable<string> {
+  yield `\n\n${clean(title)}`;
+  if (isEmpty(rows)) {
+    yield `\n${none}`;
+    return;
+  }
   const shown = columns.flatMap(({ only }, index) => (only === "page" ? [] : [index]));
   const pick = <T>(row: readonly T[]) => shown.flatMap((index) => row[index] ?? []);
-  const all = total === undefined ? rows : [...rows, total];
-  return `${clean(title)}\n${table(pick(columns), all.map(pick))}`;
+  const all = total === undefined ? rows : followedBy(rows, total);
+  for (const line of tableLines(pick(columns), mapped(all, pick))) yield `\n${line}`;
+}
+
+function followedBy<Row>(rows: Iterable<Row>, last: Row): Iterable<Row> {
+  return {
+    *[Symbol.iterator]() {
+      yield* rows;
+      yield last;
+    },
+  };
 }
 
 /** Writes a report where it was asked for; it is there, and durable, once this resolves. */
-export async function deliver(text: string, output: string | undefined): Promise<void> {
-  if (output === undefined) return writePart(text);
-  writeWhole(output, cleanLines(text));
+export async function deliver(parts: Iterable<string>, output: string | undefined): Promise<void> {
+  if (output === undefined) await writeParts(parts);
+  else writeWhole(output, parts);
 }
 
 /** A link or a device of that name would be replaced by the new file: nobody means that. */
@@ -70,17 +87,33 @@ function syncFolder(folder: string): void {
 }
 
 /** All or nothing: a reader finds the old file or the new one, and only its owner may read it. */
-function writeWhole(file: string, text: string): void {
+function writeWhole(file: string, parts: Iterable<string>): void {
   assertReplaceable(file);
   const folder = dirname(file);
   const draft = join(folder, `.${basename(file)}.${process.pid}.tmp`);
+  // Only what the disk says: a part may fail too, while it is read from the bank.
+  const onDisk = <T>(act: () => T): T => {
+    try {
+      return act();
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new Failure("failed", `the report could not be written to ${file}: ${why}`);
+    }
+  };
+  const descriptor = onDisk(() => openSync(draft, "wx", 0o600));
   try {
-    writeFileSync(draft, text, { mode: 0o600, flag: "wx", flush: true });
-    renameSync(draft, file);
-    syncFolder(folder);
+    try {
+      for (const part of largeParts(parts)) {
+        onDisk(() => writeFileSync(descriptor, cleanLines(part)));
+      }
+      onDisk(() => fsyncSync(descriptor));
+    } finally {
+      closeSync(descriptor);
+    }
+    onDisk(() => renameSync(draft, file));
+    onDisk(() => syncFolder(folder));
   } catch (error) {
     rmSync(draft, { force: true });
-    const why = error instanceof Error ? error.message : String(error);
-    throw new Failure("failed", `the report could not be written to ${file}: ${why}`);
+    throw error;
   }
 }

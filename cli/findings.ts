@@ -3,10 +3,12 @@ import type { Command } from "commander";
 import { FINDINGS } from "../src/domain/finding.ts";
 import { localTimeText } from "../src/domain/local-time.ts";
 import { findingJson } from "../src/reports/views.ts";
+import { type Paging, rowsOf } from "../src/storage/pages.ts";
 import type { Bank, FindingView } from "../src/storage/store.ts";
 import { Failure } from "./failure.ts";
+import { type List, limitOption, writeList } from "./list.ts";
 import { facts, table } from "./output.ts";
-import { type Answer, command, found, group, unwrap, withBank } from "./session.ts";
+import { type Answer, command, found, group, type Session, unwrap, withBank } from "./session.ts";
 
 function findingText(finding: FindingView, bank: Bank): string {
   const time = (at: number | null) => (at === null ? "no" : localTimeText(at, bank.timeZone));
@@ -53,6 +55,20 @@ function findingsTable(findings: readonly FindingView[], bank: Bank): string {
   );
 }
 
+function findingsList({ store, bank }: Session, openAt: number | null): List<FindingView> {
+  return {
+    rows: (most) =>
+      rowsOf(
+        (page: Paging<number>) => store.findings({ ...page, openAt }),
+        ({ id }) => id,
+        most,
+      ),
+    json: findingJson,
+    table: (findings) => findingsTable(findings, bank),
+    first: "most urgent",
+  };
+}
+
 function readId(text: string): number {
   if (/^\d{1,15}$/.test(text)) return Number(text);
   throw new Failure("usage", `${text} is no finding's ID: findings list shows them, like 7`);
@@ -64,14 +80,14 @@ export function register(program: Command): void {
     form: "list",
     summary: "List the open findings, most urgent first",
     kind: "read",
-    examples: ["findings list", "findings list --all", "findings list --json"],
+    examples: ["findings list", "findings list --all --limit 20", "findings list --json"],
   })
     .option("--all", "the closed ones too")
+    .addOption(limitOption())
     .action(
-      withBank(({ store, bank }, _: [], { all }: { all?: true }) => {
-        const listed = store.findings(all === true ? null : Date.now());
-        return { json: listed.map(findingJson), text: () => findingsTable(listed, bank) };
-      }),
+      withBank((session, _: [], { all, limit }: { all?: true; limit?: number }) =>
+        writeList(session, findingsList(session, all === true ? null : Date.now()), limit),
+      ),
     );
   command(findings, {
     form: "show <id>",

@@ -1,65 +1,46 @@
 // journal: every posting and every act of an admin, for the bank's own books.
 import { type Command, Option } from "commander";
-import { csvHeader, csvLines } from "../src/reports/csv.ts";
+import { csvParts } from "../src/reports/csv.ts";
 import { JOURNAL_COLUMNS, journalLines, journalRows } from "../src/reports/journal.ts";
 import { journalJson } from "../src/reports/views.ts";
+import { type Paging, rowsOf } from "../src/storage/pages.ts";
 import type { Bank, JournalView, Store } from "../src/storage/store.ts";
 import { formatOf } from "./deliver.ts";
-import { clean, writePart } from "./output.ts";
+import { clean, writeParts } from "./output.ts";
 import { type CommonOptions, command, group, readCount, withBank } from "./session.ts";
 import { fromOption, readSpan, type SpanOptions, toOption } from "./times.ts";
 
-/** Few enough that a journal of any length takes little memory, many enough to be quick. */
-const PAGE_SIZE = 1000;
+type Records = Iterable<JournalView>;
+type Format = "table" | "csv" | "json";
 
-type Form = {
-  readonly head: string;
-  readonly page: (records: readonly JournalView[], isFirst: boolean) => string;
-  readonly tail: string;
-};
+function* csvRows(records: Records, bank: Bank) {
+  for (const record of records) yield* journalRows(record, bank);
+}
 
-/** How each format begins, goes on and ends, page by page. */
-function formOf(format: "table" | "csv" | "json", bank: Bank): Form {
-  switch (format) {
-    case "csv":
-      return {
-        head: csvHeader(JOURNAL_COLUMNS),
-        page: (records) => csvLines(records.flatMap((record) => journalRows(record, bank))),
-        tail: "",
-      };
-    case "json":
-      return {
-        head: "[",
-        page: (records, isFirst) =>
-          (isFirst ? "\n" : ",\n") +
-          records.map((record) => JSON.stringify(journalJson(record))).join(",\n"),
-        tail: "\n]\n",
-      };
-    case "table":
-      return {
-        head: "",
-        page: (records) =>
-          records
-            .flatMap((record) => journalLines(record, bank))
-            .map((line) => `${clean(line)}\n`)
-            .join(""),
-        tail: "",
-      };
+/** One record a line, so that a script may take them one by one. */
+function* jsonLines(records: Records): Iterable<string> {
+  let before = "[";
+  for (const record of records) {
+    yield `${before}\n${JSON.stringify(journalJson(record))}`;
+    before = ",";
+  }
+  yield before === "[" ? "[\n]\n" : "\n]\n";
+}
+
+function* textLines(records: Records, bank: Bank): Iterable<string> {
+  for (const record of records) {
+    for (const line of journalLines(record, bank)) yield `${clean(line)}\n`;
   }
 }
 
-type Wanted = { from: number; to: number; after: number; limit: number };
-
-/** The records wanted, in pages; a record keeps its id, so none comes twice and none is missed. */
-function* pagesOf(store: Store, wanted: Wanted): Generator<JournalView[]> {
-  let { after, limit: left } = wanted;
-  while (left > 0) {
-    const asked = Math.min(left, PAGE_SIZE);
-    const page = store.journal({ ...wanted, after, limit: asked });
-    if (page.length > 0) yield page;
-    if (page.length < asked) return;
-    after = page.at(-1)?.id ?? after;
-    left -= page.length;
+function partsOf(records: Records, format: Format, bank: Bank): Iterable<string> {
+  switch (format) {
+    case "csv":
+      return csvParts({ columns: JOURNAL_COLUMNS, rows: csvRows(records, bank) });
+    case "json":
+      return jsonLines(records);
+    case "table":
+      return textLines(records, bank);
   }
 }
 
@@ -67,17 +48,17 @@ type ListOptions = CommonOptions &
   SpanOptions & {
     readonly after?: number;
     readonly limit?: number;
-    readonly format?: "table" | "csv" | "json";
+    readonly format?: Format;
   };
 
-function wantedBy(options: ListOptions, bank: Bank): Wanted {
+/** The records wanted; a record keeps its id, so none comes twice and none is missed. */
+function recordsOf(store: Store, bank: Bank, options: ListOptions): Records {
   const { from = 0, to = Number.MAX_SAFE_INTEGER } = readSpan(options, bank);
-  return {
-    from,
-    to,
-    after: options.after ?? 0,
-    limit: options.limit ?? Number.MAX_SAFE_INTEGER,
-  };
+  return rowsOf(
+    ({ after = options.after, limit }: Paging<number>) => store.journal({ from, to, after, limit }),
+    ({ id }) => id,
+    options.limit,
+  );
 }
 
 export function register(program: Command): void {
@@ -116,14 +97,8 @@ that a spreadsheet would run begins with an apostrophe.`,
     )
     .action(
       withBank(async ({ store, bank }, _: [], options: ListOptions) => {
-        const form = formOf(formatOf(options), bank);
-        await writePart(form.head);
-        let isFirst = true;
-        for (const page of pagesOf(store, wantedBy(options, bank))) {
-          await writePart(form.page(page, isFirst));
-          isFirst = false;
-        }
-        await writePart(form.tail);
+        const records = recordsOf(store, bank, options);
+        await writeParts(partsOf(records, formatOf(options), bank));
         return { written: true };
       }),
     );

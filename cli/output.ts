@@ -17,13 +17,33 @@ export function printText(text: string): void {
   process.stdout.write(`${cleanLines(text)}\n`);
 }
 
-/** Writes a part of a long answer; resolves once it was taken. If it cannot be, main.ts ends. */
-export function writePart(text: string): Promise<void> {
+/** Resolves once the text was taken. If it cannot be, main.ts ends. */
+function writePart(text: string): Promise<void> {
   return new Promise((resolve) => {
     process.stdout.write(cleanLines(text), (error) => {
       if (error == null) resolve();
     });
   });
+}
+
+/** Few enough that each is quickly taken, many enough that a long answer is written at once. */
+const CHARACTERS_A_PART = 65_536;
+
+/** Small parts gathered to larger ones, so that each is worth a write. */
+export function* largeParts(parts: Iterable<string>): Iterable<string> {
+  let gathered = "";
+  for (const part of parts) {
+    gathered += part;
+    if (gathered.length < CHARACTERS_A_PART) continue;
+    yield gathered;
+    gathered = "";
+  }
+  yield gathered;
+}
+
+/** Writes an answer of any length, of which no more is in memory than what is being written. */
+export async function writeParts(parts: Iterable<string>): Promise<void> {
+  for (const part of largeParts(parts)) await writePart(part);
 }
 
 /** A line beside the answer, on standard error: what is used, a warning, an error. */
@@ -126,26 +146,41 @@ function rowLines(
   );
 }
 
-function layOut(columns: readonly Column[], rows: readonly (readonly string[])[]) {
-  const safe = rows.map((row) => row.map(clean));
-  const natural = columns.map(({ title }, index) =>
-    safe.reduce((most, row) => Math.max(most, Bun.stringWidth(row[index] ?? "")), title.length),
-  );
-  return { safe, widths: fitted(columns, natural, terminalWidth()) };
+type Rows = Iterable<readonly string[]>;
+
+function widthsOf(columns: readonly Column[], rows: Rows): number[] {
+  const natural = columns.map(({ title }) => title.length);
+  for (const row of rows) {
+    for (const [index, cell] of row.entries()) {
+      natural[index] = Math.max(natural[index] ?? 0, Bun.stringWidth(clean(cell)));
+    }
+  }
+  return fitted(columns, natural, terminalWidth());
 }
 
-/** A table no wider than the terminal, where there is one. */
-export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
-  const { safe, widths } = layOut(columns, rows);
+function* linesOf(columns: readonly Column[], rows: Rows, widths: readonly number[]) {
+  for (const row of rows) yield* rowLines(row.map(clean), columns, widths);
+}
+
+/**
+ * The lines of a table no wider than the terminal, where there is one. Its rows are read twice:
+ * first for the widths of its columns, then for its lines.
+ */
+export function* tableLines(columns: readonly Column[], rows: Rows): Iterable<string> {
+  const widths = widthsOf(columns, rows);
   const titles = columns.map(({ title }) => title);
-  const rule = widths.map((width) => "-".repeat(width)).join(GAP);
-  const body = safe.flatMap((row) => rowLines(row, columns, widths));
-  return [...rowLines(titles, columns, widths), rule, ...body].join("\n");
+  yield* rowLines(titles, columns, widths);
+  yield widths.map((width) => "-".repeat(width)).join(GAP);
+  yield* linesOf(columns, rows, widths);
+}
+
+/** The same as one text. */
+export function table(columns: readonly Column[], rows: Rows): string {
+  return [...tableLines(columns, rows)].join("\n");
 }
 
 /** The facts of one thing, a line each: a label and what it is. */
 export function facts(pairs: readonly (readonly [label: string, value: string])[]): string {
   const columns: readonly Column[] = [{ title: "" }, { title: "" }];
-  const { safe, widths } = layOut(columns, pairs);
-  return safe.flatMap((row) => rowLines(row, columns, widths)).join("\n");
+  return [...linesOf(columns, pairs, widthsOf(columns, pairs))].join("\n");
 }

@@ -1,5 +1,6 @@
 // reports: exceptions for Clickatell's Support Desk, settlement, and every balance.
 import { type Command, Option } from "commander";
+import { FINDING_KINDS, type FindingKind } from "../src/domain/finding.ts";
 import { type LocalDay, localDay } from "../src/domain/local-time.ts";
 import {
   balancesCsv,
@@ -14,11 +15,10 @@ import {
   exceptionsCsv,
   exceptionsJson,
   exceptionsPage,
-  notSentYet,
 } from "../src/reports/exceptions.ts";
 import { FORMATS, type Format, type Report, render } from "../src/reports/render.ts";
 import {
-  isDisputed,
+  DISPUTED,
   type Period,
   settlementCsv,
   settlementJson,
@@ -26,7 +26,8 @@ import {
   settlementReport,
   spanOf,
 } from "../src/reports/settlement.ts";
-import { deliver, formatOf, pageText } from "./deliver.ts";
+import { type Paging, rowsOf } from "../src/storage/pages.ts";
+import { deliver, formatOf, pageParts } from "./deliver.ts";
 import { EXIT, Failure } from "./failure.ts";
 import { note } from "./output.ts";
 import {
@@ -58,11 +59,19 @@ function reportOptions(report: Command, whatFails: string): Command {
     .option("--fail-on-findings", `exit 6 if ${whatFails}`);
 }
 
+/** The findings open at an instant, read page by page. */
+function findingsAt({ store }: Session, openAt: number, kinds: readonly FindingKind[]) {
+  return rowsOf(
+    (page: Paging<number>) => store.findings({ ...page, openAt, kinds }),
+    ({ id }) => id,
+  );
+}
+
 /** Writes a report as asked; gives the exit code it means. */
 async function publish(report: Report, options: ReportOptions): Promise<Written> {
   const format = formatOf(options);
-  const text = format === "table" ? pageText(report.page()) : render(report, format);
-  await deliver(text, options.output);
+  const parts = format === "table" ? pageParts(report.page()) : render(report, format);
+  await deliver(parts, options.output);
   if (options.output !== undefined && options.json !== true) note(`written to ${options.output}`);
   const fails = options.failOnFindings === true && report.findings > 0;
   return { written: true, exitCode: fails ? EXIT.findings : EXIT.done };
@@ -74,15 +83,16 @@ type ExceptionOptions = ReportOptions & { readonly asOf?: string; readonly markS
 
 function exceptionsAt(session: Session, asOf: number): ExceptionReport {
   const { store, bank } = session;
-  const open = { reservations: store.openReservationsAsOf(asOf), findings: store.findings(asOf) };
+  const findings = findingsAt(session, asOf, FINDING_KINDS);
+  const open = { reservations: store.openReservationsAsOf(asOf), findings };
   return exceptionReport(open, { bank, calendar: calendarOf(session), asOf });
 }
 
 /** Only after the report is where it belongs: a line marked but never sent is nobody's any more. */
 function markSent({ store, by, json }: Session, report: ExceptionReport): void {
-  const unsent = notSentYet(report);
-  const count = unsent.reservations.length + unsent.findings.length;
-  if (count > 0) unwrap(store.markSent(by, unsent));
+  const { reservations, findings } = report.notSentYet;
+  const count = reservations.length + findings.length;
+  if (count > 0) unwrap(store.markSent(by, report.notSentYet));
   if (!json) note(`marked as sent: ${count} ${count === 1 ? "line" : "lines"}`);
 }
 
@@ -136,18 +146,16 @@ function readPeriod({ from, to }: SpanOptions, { bank }: Session): Period {
   return { from: first, to: last };
 }
 
-function settlementOf({ store, bank }: Session, period: Period) {
+function settlementOf(session: Session, period: Period) {
+  const { store, bank } = session;
   const { from, to } = spanOf(period, bank.timeZone);
-  const disputes = store
-    .findings(Date.now())
-    .filter((finding) => isDisputed(finding) && finding.openedAt < to)
+  const disputes = [...findingsAt(session, Date.now(), DISPUTED)]
+    .filter((finding) => finding.openedAt < to)
     .map((finding) => {
       const ref = finding.reference ?? finding.requestId;
       return { finding, reservation: ref === null ? null : store.reservation(ref) };
     });
-  const rows = store.settlementRows(from, to);
-  const movements = store.settlementMovements(from, to);
-  return settlementReport({ rows, movements, disputes }, { bank, period });
+  return settlementReport({ ...store.settlement(from, to), disputes }, { bank, period });
 }
 
 function addSettlement(reports: Command): void {
@@ -194,7 +202,13 @@ function addBalances(reports: Command): void {
     .addHelpText("after", CSV_HELP)
     .action(
       withBank(({ store, bank }, _: [], options: ReportOptions) => {
-        const report = balancesReport(store.balances(), { bank, now: Date.now() });
+        // All of one moment, however long they take to read.
+        const upTo = store.mark();
+        const accounts = rowsOf(
+          (page: Paging<string>) => store.balances({ ...page, upTo }),
+          ({ number }) => number,
+        );
+        const report = balancesReport(accounts, { bank, now: Date.now() });
         return publish(
           {
             json: () => balancesJson(report),

@@ -14,18 +14,19 @@ import {
   reservationJson,
   whoText,
 } from "../src/reports/views.ts";
+import { type Paging, rowsOf } from "../src/storage/pages.ts";
 import type {
   Bank,
   FindingView,
   JournalView,
   ReceiptView,
-  ReservationFilter,
   ReservationView,
 } from "../src/storage/store.ts";
+import { type List, limitOption, writeList } from "./list.ts";
 import { facts, money, note, table } from "./output.ts";
 import { confirm } from "./prompt.ts";
 import { answerText } from "./receipts.ts";
-import { command, found, group, readCount, type Session, unwrap, withBank } from "./session.ts";
+import { command, found, group, type Session, unwrap, withBank } from "./session.ts";
 import { calendarOf, fromOption, readSpan, type SpanOptions, toOption } from "./times.ts";
 
 // ---------------------------------------------------------------- list
@@ -37,14 +38,27 @@ type ListOptions = SpanOptions & {
   readonly limit?: number;
 };
 
-function filterOf({ state, account, buyer, limit, ...span }: ListOptions, bank: Bank) {
-  return {
+function reservationsList(
+  { store, bank }: Session,
+  { state, account, buyer, ...span }: ListOptions,
+): List<ReservationView> {
+  const filter = {
     ...readSpan(span, bank),
     ...(state === undefined ? {} : { state }),
     ...(account === undefined ? {} : { account }),
     ...(buyer === undefined ? {} : { buyer }),
-    limit: limit ?? Number.MAX_SAFE_INTEGER,
-  } satisfies ReservationFilter;
+  };
+  return {
+    rows: (most) =>
+      rowsOf(
+        (page: Paging<number>) => store.reservations({ ...filter, ...page }),
+        ({ id }) => id,
+        most,
+      ),
+    json: reservationJson,
+    table: (reservations) => reservationsTable(reservations, bank),
+    first: "newest",
+  };
 }
 
 function reservationsTable(reservations: readonly ReservationView[], bank: Bank): string {
@@ -268,12 +282,11 @@ export function register(program: Command): void {
     .option("--buyer <buyer>", "only of this buyer, in any spelling")
     .addOption(fromOption())
     .addOption(toOption())
-    .option("--limit <n>", "at most so many (default: all)", readCount)
+    .addOption(limitOption())
     .action(
-      withBank(({ store, bank }, _: [], options: ListOptions) => {
-        const listed = store.reservations(filterOf(options, bank));
-        return { json: listed.map(reservationJson), text: () => reservationsTable(listed, bank) };
-      }),
+      withBank((session, _: [], options: ListOptions) =>
+        writeList(session, reservationsList(session, options), options.limit),
+      ),
     );
   command(reservations, {
     form: "show <ref>",

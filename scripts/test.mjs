@@ -23,16 +23,23 @@ Runs, in this order, and goes on when one fails:
   lint     the linter and the format ("npm run fix" repairs most of it)
   unit     the tests in test/, and that they cover src/domain completely
   binary   the build, then test/binary with the built program in an empty folder
+  bench    the benchmark's short form: that it works and no answer is wrong, never a time
 
 The last line is "N passed, N failed": the tests, and one each for the types, the lint, the
-coverage and the build. The exit code is 1 when anything failed or a suite had no tests.
+coverage, the build and the benchmark. The exit code is 1 when anything failed or a suite had no tests.
 
-  npm test -- --only unit          one of the four steps
+  npm test -- --only unit          one of the five steps
   npm test -- reserve              only test files whose path contains "reserve"; no coverage
   npm test -- --only unit reserve
 `;
 
-const STEPS = { types: testTypes, lint: testLint, unit: testUnit, binary: testBinary };
+const STEPS = {
+  types: testTypes,
+  lint: testLint,
+  unit: testUnit,
+  binary: testBinary,
+  bench: testBench,
+};
 const TEST_FILE = /[._](test|spec)\.[cm]?[jt]sx?$/;
 const TIMEOUT_MS = 30_000;
 
@@ -141,6 +148,14 @@ async function testBinary() {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+async function testBench() {
+  heading("benchmark, short form");
+  count(
+    "bench",
+    (await check(process.execPath, [join(root, "scripts", "bench.mjs"), "--short"])) === 0,
+  );
 }
 
 /** Gives the test files below a folder as bun takes them, "./test/...", narrowed to the pattern. */

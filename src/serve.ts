@@ -123,7 +123,7 @@ export function serve(options: ServeOptions): Served {
     const threads = startThreads({ dataDir, ...opened.options }, options.onTrouble);
     undo.unshift(() => void threads.stop());
     const engine: Engine = createEngine(
-      { ...store, applyBatch: threads.applyBatch },
+      { ...store, ...threads },
       {
         clock: systemClock,
         reserveBudgetMs: config.reserve_budget_ms,

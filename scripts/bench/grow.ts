@@ -76,7 +76,11 @@ function* purchases(from: number, to: number, how: { accounts: number; oldestAt:
 
 // ---------------------------------------------------------------- through the store
 
-function receiptOf(path: string, body: object, receivedAt: number): ReceiptDraft {
+function receiptOf(
+  path: string,
+  body: Readonly<Record<string, unknown>>,
+  receivedAt: number,
+): ReceiptDraft {
   const text = maskedBody(body);
   return {
     receivedAt,
@@ -141,6 +145,8 @@ export const fillThroughStore: Fill = async (dataDir, batches) => {
       now,
     );
     await apply(store, batch.map(resultOf), now + RESULT_AFTER_MS);
+    // No other thread copies the WAL here.
+    store.finishWal();
   }
   await store.flush();
   close();

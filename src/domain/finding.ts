@@ -53,12 +53,5 @@ export type FindingDraft = {
   readonly detail: string;
 };
 
-const ORDER = Object.keys(FINDINGS);
-
-/** Sorts findings as the report lists them: by kind, then oldest first. */
-export function byUrgency(
-  a: { readonly kind: FindingKind; readonly id: number },
-  b: { readonly kind: FindingKind; readonly id: number },
-): number {
-  return ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind) || a.id - b.id;
-}
+/** The most urgent first; of one kind, the oldest first. */
+export const FINDING_KINDS = Object.keys(FINDINGS) as readonly FindingKind[];

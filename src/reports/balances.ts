@@ -1,41 +1,40 @@
 // Every ledger account with its balance; what double entry promises is that they sum to zero.
-import { INTERNAL_ACCOUNTS, type InternalAccount } from "../domain/account.ts";
+import { INTERNAL_ACCOUNTS } from "../domain/account.ts";
 import { isoTime, localTimeText } from "../domain/local-time.ts";
 import { formatAmount, type Minor, minor } from "../domain/money.ts";
-import type { Bank } from "../storage/store.ts";
+import { mapped } from "../storage/pages.ts";
+import type { Bank, LedgerAccount } from "../storage/store.ts";
 import { type Csv, decimal } from "./csv.ts";
 import { bankText, type Page } from "./page.ts";
-
-export type LedgerAccount = {
-  readonly number: string;
-  readonly name: string;
-  readonly internal: InternalAccount | null;
-  readonly balance: Minor;
-};
 
 export type BalancesReport = {
   readonly bank: Bank;
   readonly at: number;
-  readonly accounts: readonly LedgerAccount[];
+  /** The bank's own first. */
+  readonly accounts: Iterable<LedgerAccount>;
+  readonly count: number;
   readonly sum: Minor;
 };
 
-/** The balances at this moment, the bank's own accounts first. */
+/** The balances at one moment. The accounts are read here once, and again by what shows them. */
 export function balancesReport(
-  accounts: readonly LedgerAccount[],
+  accounts: Iterable<LedgerAccount>,
   at: { readonly bank: Bank; readonly now: number },
 ): BalancesReport {
-  const own = accounts.filter(({ internal }) => internal !== null);
-  const customers = accounts.filter(({ internal }) => internal === null);
-  const sum = minor(accounts.reduce((total, { balance }) => total + balance, 0));
-  return { bank: at.bank, at: at.now, accounts: [...own, ...customers], sum };
+  let count = 0;
+  let sum = 0;
+  for (const { balance } of accounts) {
+    count += 1;
+    sum += balance;
+  }
+  return { bank: at.bank, at: at.now, accounts, count, sum: minor(sum) };
 }
 
 export function balancesJson({ bank, at, accounts, sum }: BalancesReport) {
   return {
     at: isoTime(at),
     currency: bank.currency,
-    accounts: accounts.map(({ balance, ...account }) => ({
+    accounts: mapped(accounts, ({ balance, ...account }) => ({
       ...account,
       ledgerBalanceMinor: balance,
     })),
@@ -52,7 +51,7 @@ export function accountCell(number: string) {
 export function balancesCsv({ bank, accounts }: BalancesReport): Csv {
   return {
     columns: ["number", "name", "internal", "currency", "ledgerBalance", "ledgerBalanceMinor"],
-    rows: accounts.map(({ number, name, internal, balance }) => [
+    rows: mapped(accounts, ({ number, name, internal, balance }) => [
       accountCell(number),
       name,
       internal,
@@ -63,14 +62,14 @@ export function balancesCsv({ bank, accounts }: BalancesReport): Csv {
   };
 }
 
-export function balancesPage({ bank, at, accounts, sum }: BalancesReport): Page {
+export function balancesPage({ bank, at, accounts, count, sum }: BalancesReport): Page {
   const balanced = sum === 0 ? "as it must be" : "WRONG: it must be zero, run verify";
   return {
     title: "Balances",
     facts: [
       ["Bank", bankText(bank)],
       ["At", `${localTimeText(at, bank.timeZone)}, ${bank.timeZone}`],
-      ["Accounts", String(accounts.length)],
+      ["Accounts", String(count)],
       ["Sum", `${formatAmount(sum, bank.minorDigits)} ${bank.currency}, ${balanced}`],
     ],
     sections: [
@@ -82,7 +81,7 @@ export function balancesPage({ bank, at, accounts, sum }: BalancesReport): Page 
           { title: "Name" },
           { title: "Ledger balance", align: "right" },
         ],
-        rows: accounts.map(({ number, name, balance }) => [
+        rows: mapped(accounts, ({ number, name, balance }) => [
           number,
           name,
           formatAmount(balance, bank.minorDigits),

@@ -11,15 +11,19 @@ export type Cell = string | number | null | Exact;
 
 export type Csv = {
   readonly columns: readonly string[];
-  readonly rows: readonly (readonly Cell[])[];
+  /** Read once. */
+  readonly rows: Iterable<readonly Cell[]>;
 };
+
+/** So many rows become one part of the text. */
+const ROWS_A_PART = 500;
 
 /** An amount as a decimal; the sign of a negative one is no formula. */
 export function decimal(amount: Minor | null, minorDigits: number): Exact | null {
   return amount === null ? null : { exact: formatAmount(amount, minorDigits) };
 }
 
-function lines(rows: Csv["rows"]): string {
+function lines(rows: readonly (readonly Cell[])[]): string {
   return stringify(
     rows.map((row) => [...row]),
     {
@@ -33,16 +37,15 @@ function lines(rows: Csv["rows"]): string {
   );
 }
 
-/** The first line: the columns' names. */
-export function csvHeader(columns: readonly string[]): string {
-  return lines([columns]);
-}
-
-/** Lines without a header, for what is written page by page. */
-export function csvLines(rows: Csv["rows"]): string {
-  return rows.length === 0 ? "" : lines(rows);
-}
-
-export function csvText({ columns, rows }: Csv): string {
-  return csvHeader(columns) + csvLines(rows);
+/** The text in parts, the first line with the columns' names. */
+export function* csvParts({ columns, rows }: Csv): Iterable<string> {
+  yield lines([columns]);
+  let part: (readonly Cell[])[] = [];
+  for (const row of rows) {
+    part.push(row);
+    if (part.length < ROWS_A_PART) continue;
+    yield lines(part);
+    part = [];
+  }
+  if (part.length > 0) yield lines(part);
 }

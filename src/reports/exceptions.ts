@@ -2,8 +2,9 @@
 // the open findings, for the bank's own desk (contract.md 4.9).
 import { businessDaysBetween, type Calendar, listedFrom } from "../domain/business-days.ts";
 import { FINDINGS } from "../domain/finding.ts";
-import { isoTime, localTimeText } from "../domain/local-time.ts";
+import { isoTime, localDayFinder, localTimeText } from "../domain/local-time.ts";
 import { formatAmount, type Minor } from "../domain/money.ts";
+import { mapped } from "../storage/pages.ts";
 import type { Bank, FindingView, ReservationView } from "../storage/store.ts";
 import { channelText } from "./channels.ts";
 import { type Cell, type Csv, decimal } from "./csv.ts";
@@ -22,46 +23,68 @@ export type ExceptionReport = {
   readonly bank: Bank;
   readonly asOf: number;
   readonly unconfirmed: readonly Unconfirmed[];
-  readonly findings: readonly FindingView[];
+  readonly findings: Iterable<FindingView>;
+  readonly findingCount: number;
+  /** The ids of the lines that no report was sent with yet. */
+  readonly notSentYet: {
+    readonly reservations: readonly number[];
+    readonly findings: readonly number[];
+  };
 };
 
 /**
  * What is due at an instant, of all the reservations and findings that were open at it.
- * The order given, oldest and most urgent first, is kept.
+ * The order given, oldest and most urgent first, is kept. The findings, of which a flood of results
+ * may leave any number, are read here once, and again by what shows them.
  */
 export function exceptionReport(
   open: {
     readonly reservations: readonly ReservationView[];
-    readonly findings: readonly FindingView[];
+    readonly findings: Iterable<FindingView>;
   },
   at: { readonly bank: Bank; readonly calendar: Calendar; readonly asOf: number },
 ): ExceptionReport {
   const { bank, calendar, asOf } = at;
+  const dueOf = dueFinder(calendar, asOf);
   const unconfirmed = open.reservations
-    .map((reservation) => ({
-      reservation,
-      listedFrom: listedFrom(reservation.reservedAt, calendar),
-      businessDays: businessDaysBetween(reservation.reservedAt, asOf, calendar),
-    }))
+    .map((reservation) => ({ reservation, ...dueOf(reservation.reservedAt) }))
     .filter((line) => line.listedFrom <= asOf);
-  return { bank, asOf, unconfirmed, findings: open.findings };
+  const unsent = unconfirmed.filter(({ reservation }) => reservation.firstSentAt === null);
+  const notSentYet = { reservations: unsent.map(({ reservation }) => reservation.id) };
+  const unsentFindings: number[] = [];
+  let findingCount = 0;
+  for (const { id, firstSentAt } of open.findings) {
+    findingCount += 1;
+    if (firstSentAt === null) unsentFindings.push(id);
+  }
+  return {
+    bank,
+    asOf,
+    unconfirmed,
+    findings: open.findings,
+    findingCount,
+    notSentYet: { ...notSentYet, findings: unsentFindings },
+  };
+}
+
+/** When a reservation is listed, and how many business days it has waited: the same all day. */
+function dueFinder(calendar: Calendar, asOf: number) {
+  const dayOf = localDayFinder(calendar.timeZone);
+  const known = new Map<string, { listedFrom: number; businessDays: number }>();
+  return (reservedAt: number) => {
+    const day = dayOf(reservedAt);
+    const due = known.get(day) ?? {
+      listedFrom: listedFrom(reservedAt, calendar),
+      businessDays: businessDaysBetween(reservedAt, asOf, calendar),
+    };
+    known.set(day, due);
+    return due;
+  };
 }
 
 /** How many lines need somebody. */
-export function exceptionCount(report: ExceptionReport): number {
-  return report.unconfirmed.length + report.findings.length;
-}
-
-/** The ids of the lines that no report was sent with yet. */
-export function notSentYet(report: ExceptionReport) {
-  const unsent = (line: { firstSentAt: number | null }) => line.firstSentAt === null;
-  return {
-    reservations: report.unconfirmed
-      .map(({ reservation }) => reservation)
-      .filter(unsent)
-      .map(({ id }) => id),
-    findings: report.findings.filter(unsent).map(({ id }) => id),
-  };
+export function exceptionCount({ unconfirmed, findingCount }: ExceptionReport): number {
+  return unconfirmed.length + findingCount;
 }
 
 export function exceptionsJson(report: ExceptionReport) {
@@ -74,7 +97,7 @@ export function exceptionsJson(report: ExceptionReport) {
       listedFrom: isoTime(listedFrom),
       businessDays,
     })),
-    findings: report.findings.map(findingJson),
+    findings: mapped(report.findings, findingJson),
   };
 }
 
@@ -151,14 +174,17 @@ function findingRecord(finding: FindingView): CsvRecord {
 }
 
 export function exceptionsCsv(report: ExceptionReport): Csv {
-  const records = [
-    ...report.unconfirmed.map((line) => unconfirmedRecord(line, report.bank)),
-    ...report.findings.map(findingRecord),
-  ];
   return {
     columns: CSV_COLUMNS,
-    rows: records.map((record) => CSV_COLUMNS.map((column) => record[column] ?? null)),
+    rows: mapped(csvRecords(report), (record) =>
+      CSV_COLUMNS.map((column) => record[column] ?? null),
+    ),
   };
+}
+
+function* csvRecords({ bank, unconfirmed, findings }: ExceptionReport): Iterable<CsvRecord> {
+  for (const line of unconfirmed) yield unconfirmedRecord(line, bank);
+  for (const finding of findings) yield findingRecord(finding);
 }
 
 // ---------------------------------------------------------------- for people
@@ -230,7 +256,7 @@ function findingsSection({ bank, findings }: ExceptionReport): Section {
     title: "Open findings, for the bank's own desk",
     intro: "Most urgent first. A finding is closed by settling it, or with findings close.",
     columns: FINDING_COLUMNS,
-    rows: findings.map((finding) => [
+    rows: mapped(findings, (finding) => [
       String(finding.id),
       FINDINGS[finding.kind].title,
       finding.detail,
@@ -254,7 +280,7 @@ export function exceptionsPage(report: ExceptionReport): Page {
       ["Bank", bankText(bank)],
       ["As of", `${localTimeText(asOf, bank.timeZone)}, times in ${bank.timeZone}`],
       ["Unconfirmed", String(report.unconfirmed.length)],
-      ["Open findings", String(report.findings.length)],
+      ["Open findings", String(report.findingCount)],
     ],
     sections: [unconfirmedSection(report), findingsSection(report)],
   };

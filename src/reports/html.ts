@@ -1,5 +1,6 @@
 // A page as one HTML file that needs nothing else: no script, no network, and it prints.
 import { clean } from "../printable.ts";
+import { isEmpty } from "../storage/pages.ts";
 import template from "./page.html" with { type: "text" };
 import type { Column, Page, Section } from "./page.ts";
 
@@ -38,39 +39,43 @@ function record(section: Section, row: readonly string[]): string {
   return `<tbody>${above}<tr>${cells}</tr></tbody>`;
 }
 
-function tableOf(section: Section): string {
+function* tableOf(section: Section): Iterable<string> {
   const heads = placed(section.columns, false)
     .map(({ column }) => {
       const kind = column.align === "right" ? ' class="figure"' : "";
       return `<th${kind} scope="col">${text(column.title)}</th>`;
     })
     .join("");
-  const bodies = section.rows.map((row) => record(section, row)).join("\n");
-  const total = section.total === undefined ? "" : record(section, section.total);
   // A narrow screen turns the rows of a wide table into cards.
   const shape = section.columns.length > FEW ? "cards" : "few";
-  return `<table class="${shape}"><thead><tr>${heads}</tr></thead>
-${bodies}
-${total.replace("<tbody>", '<tbody class="total">')}</table>`;
+  yield `<table class="${shape}"><thead><tr>${heads}</tr></thead>\n`;
+  for (const row of section.rows) yield `${record(section, row)}\n`;
+  const total = section.total === undefined ? "" : record(section, section.total);
+  yield `${total.replace("<tbody>", '<tbody class="total">')}</table>`;
 }
 
-function sectionOf(section: Section): string {
+function* sectionOf(section: Section): Iterable<string> {
   const intro = section.intro === "" ? "" : `<p>${text(section.intro)}</p>`;
-  const body =
-    section.rows.length === 0 ? `<p class="none">${text(section.none)}</p>` : tableOf(section);
   const sheet = section.newSheet === true ? ' class="sheet"' : "";
-  return `<section${sheet}><h2>${text(section.title)}</h2>${intro}${body}</section>`;
+  yield `<section${sheet}><h2>${text(section.title)}</h2>${intro}`;
+  if (isEmpty(section.rows)) yield `<p class="none">${text(section.none)}</p>`;
+  else yield* tableOf(section);
+  yield "</section>";
 }
 
-/** The HTML file of a page. Every text in it is escaped. */
-export function htmlText(page: Page): string {
+/** The HTML file of a page, in parts. Every text in it is escaped. */
+export function* htmlParts(page: Page): Iterable<string> {
   const facts = page.facts.map(
     ([label, value]) => `<dt>${text(label)}</dt><dd>${text(value)}</dd>`,
   );
-  const parts: Record<string, string> = {
-    title: text(page.title),
-    facts: facts.join(""),
-    sections: page.sections.map(sectionOf).join("\n"),
-  };
-  return template.replace(/\{\{(\w+)\}\}/g, (_, name: string) => parts[name] ?? "");
+  const known: Record<string, string> = { title: text(page.title), facts: facts.join("") };
+  const filled = (part: string) =>
+    part.replace(/\{\{(\w+)\}\}/g, (_, name: string) => known[name] ?? "");
+  const [before = "", after = ""] = template.split("{{sections}}");
+  yield filled(before);
+  for (const [index, section] of page.sections.entries()) {
+    if (index > 0) yield "\n";
+    yield* sectionOf(section);
+  }
+  yield filled(after);
 }

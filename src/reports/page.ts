@@ -16,7 +16,8 @@ export type Section = {
   /** What the reader needs to know before the rows; "" where the title says it all. */
   readonly intro: string;
   readonly columns: readonly Column[];
-  readonly rows: readonly (readonly string[])[];
+  /** Read once or twice, so that a long table needs no more memory than a short one. */
+  readonly rows: Iterable<readonly string[]>;
   /** A last row that sums up the others. */
   readonly total?: readonly string[];
   /** What stands in the place of rows where there are none. */

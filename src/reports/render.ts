@@ -1,6 +1,7 @@
 // A report in the formats that need no terminal.
-import { type Csv, csvText } from "./csv.ts";
-import { htmlText } from "./html.ts";
+import { type Csv, csvParts } from "./csv.ts";
+import { htmlParts } from "./html.ts";
+import { jsonParts } from "./json.ts";
 import type { Page } from "./page.ts";
 
 export const FORMATS = ["table", "csv", "json", "html"] as const;
@@ -15,14 +16,18 @@ export type Report = {
   readonly findings: number;
 };
 
-/** The text of a report; a table is the terminal's business. */
-export function render(report: Report, format: Exclude<Format, "table">): string {
+/** The text of a report in parts; a table is the terminal's business. */
+export function* render(report: Report, format: Exclude<Format, "table">): Iterable<string> {
   switch (format) {
     case "csv":
-      return csvText(report.csv());
+      yield* csvParts(report.csv());
+      break;
     case "json":
-      return `${JSON.stringify(report.json(), null, 2)}\n`;
+      yield* jsonParts(report.json());
+      yield "\n";
+      break;
     case "html":
-      return htmlText(report.page());
+      yield* htmlParts(report.page());
+      break;
   }
 }

@@ -13,6 +13,7 @@ import type {
   Bank,
   FindingView,
   ReservationView,
+  Settlement,
   SettlementMovements,
   SettlementRow,
 } from "../storage/store.ts";
@@ -32,11 +33,7 @@ export function spanOf(period: Period, timeZone: string): { from: number; to: nu
 }
 
 /** What Clickatell and the bank do not agree on: money may still move either way. */
-const DISPUTED: ReadonlySet<FindingKind> = new Set(["contradiction", "unmatched-success"]);
-
-export function isDisputed(finding: FindingView): boolean {
-  return DISPUTED.has(finding.kind);
-}
+export const DISPUTED: readonly FindingKind[] = ["unmatched-success", "contradiction"];
 
 export type Dispute = {
   readonly finding: FindingView;
@@ -89,11 +86,7 @@ function sumOf(rows: readonly SettlementRow[]): Figures {
 }
 
 export function settlementReport(
-  found: {
-    readonly rows: readonly SettlementRow[];
-    readonly movements: SettlementMovements;
-    readonly disputes: readonly Dispute[];
-  },
+  found: Settlement & { readonly disputes: readonly Dispute[] },
   of: { readonly bank: Bank; readonly period: Period },
 ): SettlementReport {
   const { rows, movements, disputes } = found;

@@ -11,6 +11,7 @@ import type { ReservationState } from "../domain/reservation.ts";
 import type { FirstRequest, ReservePolicy, ReserveRequest } from "../domain/reserve.ts";
 import type { ResultRequest } from "../domain/result.ts";
 import type { SettleAction } from "../domain/settle.ts";
+import type { Paging } from "./pages.ts";
 
 // ---------------------------------------------------------------- the bank
 
@@ -207,13 +208,13 @@ export type AccountView = {
 /** "*" for global; the product's or channel's number as text; the account's number. */
 export type LimitRow = { readonly scope: LimitScope; readonly scopeKey: string } & LimitFigures;
 
-export type ReservationFilter = {
+/** Pages follow the reservation with an id. */
+export type ReservationFilter = Paging<number> & {
   readonly state?: ReservationState;
   readonly account?: string;
   readonly buyer?: string;
   readonly from?: number;
   readonly to?: number;
-  readonly limit: number;
 };
 
 export type ReservationView = {
@@ -254,6 +255,13 @@ export type FindingView = {
   readonly firstSentAt: number | null;
   readonly closedAt: number | null;
   readonly closeReason: string | null;
+};
+
+/** Pages follow the finding with an id. */
+export type FindingFilter = Paging<number> & {
+  /** Those open at an instant; null for all there ever were. */
+  readonly openAt: number | null;
+  readonly kinds?: readonly FindingKind[];
 };
 
 export type EntryView = { readonly account: string; readonly amount: Minor };
@@ -328,6 +336,21 @@ export type SettlementMovements = {
   readonly inSuspense: Minor;
 };
 
+export type Settlement = {
+  readonly rows: readonly SettlementRow[];
+  readonly movements: SettlementMovements;
+};
+
+/** The newest record of the journal and the newest account, at some moment. */
+export type Mark = { readonly journal: number; readonly account: number };
+
+export type LedgerAccount = {
+  readonly number: string;
+  readonly name: string;
+  readonly internal: InternalAccount | null;
+  readonly balance: Minor;
+};
+
 export type Holiday = { readonly day: LocalDay; readonly name: string };
 
 export type Check = {
@@ -344,9 +367,10 @@ export type Store = {
 
   // What the server needs.
   /**
-   * Applies operations in order in one commit, which is not durable yet: see `flush`. Call it again
-   * only when it is done. Rejects, and changes nothing, if the commit fails: with StoreBusy where
-   * another process writes at this moment, with FlushFailed where the disk refused a flush.
+   * Applies operations in order in one commit, which is not durable yet: see `flush`. Batches are
+   * applied in the order of the calls. Rejects, and changes nothing, if the commit fails: with
+   * StoreBusy where another process writes at this moment, with FlushFailed where the disk refused
+   * a flush. A batch that was called before such a failure was told is rejected too, unapplied.
    */
   applyBatch(operations: readonly Operation[], times: BatchTimes): Promise<OperationOutcome[]>;
   /** Resolves once all that was committed before the call is on the disk; rejects if it is not. */
@@ -396,31 +420,38 @@ export type Store = {
     sent: { reservations: readonly number[]; findings: readonly number[] },
   ): Result<null>;
 
-  // What people look at. Only what is durable.
+  // What people look at. Only what is durable. A list comes page by page (pages.ts), and whatever
+  // looks at many rows does so in many short reads, so that none holds up the copying of the WAL.
   /** The account of a buyer, in any spelling, for a question before a change. */
   buyer(text: string): { buyerId: string; account: string | null; blocked: boolean };
-  accounts(): AccountView[];
+  /** The customers' accounts by number. */
+  accounts(page: Paging<string>): AccountView[];
   account(number: string): AccountView | null;
   limits(): LimitRow[];
+  /** The newest first. */
   reservations(filter: ReservationFilter): ReservationView[];
   /** By our reference or by the requestId. */
   reservation(ref: string): ReservationView | null;
-  /** Those open at an instant, oldest first. */
+  /** Those open at an instant, oldest first; none but them and those that ended since is touched. */
   openReservationsAsOf(at: number): ReservationView[];
-  /** Those open at an instant, most urgent first; null for all there ever were. */
-  findings(openAt: number | null): FindingView[];
+  /** The most urgent first. */
+  findings(filter: FindingFilter): FindingView[];
   finding(id: number): FindingView | null;
   /** All there ever were about one purchase, oldest first. */
   findingsOf(requestId: string, reference: string): FindingView[];
-  journal(filter: { from: number; to: number; after: number; limit: number }): JournalView[];
+  /** The oldest first; pages follow the record with an id. */
+  journal(filter: Paging<number> & { readonly from: number; readonly to: number }): JournalView[];
   /** The journal of one reservation: its posting and its correction. */
   journalOf(reservationId: number): JournalView[];
+  /** The newest ones. */
   receipts(limit: number): ReceiptView[];
   receipt(id: string): ReceiptView | null;
   receiptsOf(requestId: string, reference: string | null): ReceiptView[];
-  settlementRows(from: number, to: number): SettlementRow[];
-  settlementMovements(from: number, to: number): SettlementMovements;
-  balances(): { number: string; name: string; internal: InternalAccount | null; balance: Minor }[];
+  /** What was debited and moved from an instant on, up to and without another. */
+  settlement(from: number, to: number): Settlement;
+  mark(): Mark;
+  /** All accounts there were at a mark, with their balances then: the bank's own, then by number. */
+  balances(page: Paging<string> & { readonly upTo: Mark }): LedgerAccount[];
   holidays(): Holiday[];
   verify(): Check[];
 

@@ -117,7 +117,9 @@ describe("the budget passed before the commit", () => {
     await bank.turns();
     expect(again.state()).toBe(first.state());
     // The conflict is still a finding, and each request has its receipt.
-    expect(bank.store.findings(null).map(({ kind }) => kind)).toEqual(["conflict"]);
+    expect(bank.store.findings({ openAt: null, limit: 100 }).map(({ kind }) => kind)).toEqual([
+      "conflict",
+    ]);
     expect(bank.answerCodes("a").length).toBe(4);
   });
 });
@@ -278,7 +280,7 @@ describe("the budget passed while the commit is in flight", () => {
     await bank.turns();
     await bank.release();
     expect(cancel.state()).toBe("accepted");
-    expect([bank.held(), bank.store.findings(null)]).toEqual([0, []]);
+    expect([bank.held(), bank.store.findings({ openAt: null, limit: 100 })]).toEqual([0, []]);
   });
 });
 
@@ -299,7 +301,7 @@ describe("a result", () => {
     expect(resent.state()).toBe("accepted");
     expect(bank.store.reservation("a")!.state).toBe("debited");
     expect(bank.store.account("1001")!.ledgerBalance).toBe(minor(490_000));
-    expect(bank.store.findings(null)).toEqual([]);
+    expect(bank.store.findings({ openAt: null, limit: 100 })).toEqual([]);
   });
 
   test("not committed in 4 s is late, and takes effect when the disk takes it", async () => {

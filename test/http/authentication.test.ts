@@ -74,7 +74,7 @@ describe("Signature", () => {
 
   test("nothing changed, and nothing is remembered", () => {
     expect(bank().held()).toBe(minor(0));
-    expect(bank().store.findings(null)).toEqual([]);
+    expect(bank().store.findings({ openAt: null, limit: 100 })).toEqual([]);
   });
 
   scenarios(bank, [

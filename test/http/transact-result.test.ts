@@ -232,7 +232,7 @@ describe("an unmatched 0000: dispensed, and nothing held", () => {
     const raasTxnRef = newRequestId();
     const { status, body } = await result({ raasTxnRef, responseCode: "0000" });
     expect([status, body]).toEqual([404, UNMATCHED]);
-    expect(bank().store.findings(null)[0]!.kind).toBe("unmatched-success");
+    expect(bank().store.findings({ openAt: null, limit: 100 })[0]!.kind).toBe("unmatched-success");
     const later = await reserve(bank(), { raasTxnRef });
     expect(later.responseCode).toBe("0000");
     expect(findingsOf(later)).toEqual([

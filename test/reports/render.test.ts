@@ -1,13 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { minor } from "../../src/domain/money.ts";
 import { balancesCsv, balancesJson, balancesReport } from "../../src/reports/balances.ts";
-import { type Cell, csvLines, csvText, decimal } from "../../src/reports/csv.ts";
-import { htmlText } from "../../src/reports/html.ts";
-import { journalLines, journalRows } from "../../src/reports/journal.ts";
+import { type Cell, decimal } from "../../src/reports/csv.ts";
+import { htmlParts } from "../../src/reports/html.ts";
+import { JOURNAL_COLUMNS, journalLines, journalRows } from "../../src/reports/journal.ts";
 import type { Page } from "../../src/reports/page.ts";
 import { whoText } from "../../src/reports/views.ts";
 import type { By, JournalView } from "../../src/storage/store.ts";
-import { BANK } from "./rows.ts";
+import { BANK, csvText, whole } from "./rows.ts";
 
 describe("a CSV cell", () => {
   const cells: readonly [name: string, cell: Cell, written: string][] = [
@@ -29,7 +29,8 @@ describe("a CSV cell", () => {
     ["a letter beyond the ASCII", "Zoë 🙂", "Zoë 🙂"],
   ];
   test.each(cells)("%s", (_, cell, written) => {
-    expect(csvLines([["a", cell, "z"]])).toBe(`a,${written},z\n`);
+    const csv = { columns: ["1", "2", "3"], rows: [["a", cell, "z"]] };
+    expect(csvText(csv)).toBe(`1,2,3\na,${written},z\n`);
   });
 });
 
@@ -57,7 +58,7 @@ const PAGE: Page = {
 };
 
 describe("an HTML page", () => {
-  const html = htmlText(PAGE);
+  const html = whole(htmlParts(PAGE));
   test.each([
     ["escapes its title", "<title>A &lt;report&gt; &amp; &quot;more&quot;</title>"],
     ["escapes facts", "&lt;img src=x onerror=alert(1)&gt;"],
@@ -113,8 +114,9 @@ const POSTING: JournalView = {
 
 test("the journal's CSV has a line an entry, and an act has one without an account", () => {
   const act: JournalView = { ...POSTING, kind: "act", act: "sales pause", entries: [] };
-  const lines = csvLines([...journalRows(POSTING, BANK), ...journalRows(act, BANK)]);
-  expect(lines.split("\n")).toEqual([
+  const rows = [...journalRows(POSTING, BANK), ...journalRows(act, BANK)];
+  expect(csvText({ columns: JOURNAL_COLUMNS, rows }).split("\n")).toEqual([
+    "id,at,kind,act,subject,account,currency,amount,amountMinor,reference,who,reason,detail",
     "12,2026-03-02T08:00:00.000Z,settlement,settlement pay,@clickatell,@clickatell,ZAR,-20.00,-2000,,root,EFT 1,",
     "12,2026-03-02T08:00:00.000Z,settlement,settlement pay,@clickatell,'-62,ZAR,20.00,2000,,root,EFT 1,",
     "12,2026-03-02T08:00:00.000Z,act,sales pause,@clickatell,,,,,,root,EFT 1,",
@@ -135,10 +137,11 @@ describe("balances", () => {
   const customer = { number: "62-0001", name: "A", internal: null, balance: minor(500) };
   const own = { number: "@funding", name: "F", internal: "funding", balance: minor(-500) } as const;
   const at = { bank: BANK, now: 0 };
-  test("the bank's own accounts come first, and all sum to zero", () => {
-    const { accounts, sumMinor } = balancesJson(balancesReport([customer, own], at));
-    expect(accounts.map(({ number }) => number)).toEqual(["@funding", "62-0001"]);
-    expect(sumMinor).toBe(minor(0));
+  test("are counted and summed up, in the order given", () => {
+    const report = balancesReport([own, customer], at);
+    const { accounts, sumMinor } = balancesJson(report);
+    expect([...accounts].map(({ number }) => number)).toEqual(["@funding", "62-0001"]);
+    expect([report.count, sumMinor as number]).toEqual([2, 0]);
   });
   test("a sum that is off is shown", () => {
     expect(balancesReport([customer], at).sum).toBe(minor(500));

@@ -1,6 +1,7 @@
 // Rows of the port as a report gets them; what a test does not care about is filled in.
 import type { Calendar } from "../../src/domain/business-days.ts";
 import { minor, ZERO } from "../../src/domain/money.ts";
+import { type Csv, csvParts } from "../../src/reports/csv.ts";
 import type { Bank, FindingView, ReservationView } from "../../src/storage/store.ts";
 
 export const BANK: Bank = {
@@ -13,6 +14,11 @@ export const BANK: Bank = {
   createdAt: 0,
   salesPaused: null,
 };
+
+/** The whole text of what is written in parts. */
+export const whole = (parts: Iterable<string>): string => [...parts].join("");
+
+export const csvText = (csv: Csv): string => whole(csvParts(csv));
 
 export function calendar(holidays: readonly string[] = [], weekend: readonly number[] = [6, 7]) {
   return {

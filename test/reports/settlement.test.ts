@@ -1,16 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import { parse } from "csv-parse/sync";
 import { minor, ZERO } from "../../src/domain/money.ts";
-import { csvText } from "../../src/reports/csv.ts";
 import {
-  isDisputed,
+  DISPUTED,
   settlementCsv,
   settlementJson,
   settlementReport,
   spanOf,
 } from "../../src/reports/settlement.ts";
 import type { SettlementRow } from "../../src/storage/store.ts";
-import { BANK, finding, reservation } from "./rows.ts";
+import { BANK, csvText, finding, reservation } from "./rows.ts";
 
 const row = (day: string, productId: number | null, figures: Partial<SettlementRow>) => ({
   day,
@@ -115,11 +114,6 @@ describe("a day means all of it, in the bank's zone", () => {
   }
 });
 
-test.each([
-  ["contradiction", true],
-  ["unmatched-success", true],
-  ["unmatched", false],
-  ["amounts-differ", false],
-] as const)("%s is disputed: %p", (kind, disputed) => {
-  expect(isDisputed(finding({ kind }))).toBe(disputed);
+test("contradictions and unmatched successes are disputed, and nothing else is", () => {
+  expect(DISPUTED).toEqual(["unmatched-success", "contradiction"]);
 });

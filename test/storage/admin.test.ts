@@ -181,10 +181,12 @@ describe("refused, with nothing left behind", () => {
     const bank = temporaryBank();
     bank.reserve("open");
     done(bank.store.debit(BY, "1002", minor(510_000)));
-    const before = [journalOf(bank), bank.store.accounts(), bank.store.limits()];
+    const before = [journalOf(bank), bank.store.accounts({ limit: 100 }), bank.store.limits()];
     const result = change(bank.store);
     expect(result.ok === false && result.refusal.kind).toBe(kind as "refused");
-    expect([journalOf(bank), bank.store.accounts(), bank.store.limits()]).toEqual(before);
+    expect([journalOf(bank), bank.store.accounts({ limit: 100 }), bank.store.limits()]).toEqual(
+      before,
+    );
     bank.close();
   });
 
@@ -204,7 +206,7 @@ describe("refused, with nothing left behind", () => {
 
   bankTest("a finding closes once", (bank) => {
     bank.result("raas-1", "0000");
-    const [finding] = bank.store.findings(null);
+    const [finding] = bank.store.findings({ openAt: null, limit: 100 });
     expect(done(bank.store.closeFinding(BY, finding?.id ?? 0))).toMatchObject({
       closedAt: MONDAY_MORNING,
       closeReason: "a test",
@@ -212,7 +214,7 @@ describe("refused, with nothing left behind", () => {
     expect(said(bank.store.closeFinding(BY, finding?.id ?? 0))).toStartWith("refused: ");
     bank.result("raas-1", "0000");
     expect(findingsOf(bank)).toEqual([]);
-    expect(bank.store.findings(null)).toMatchObject([{ occurrences: 2 }]);
+    expect(bank.store.findings({ openAt: null, limit: 100 })).toMatchObject([{ occurrences: 2 }]);
   });
 });
 
@@ -239,7 +241,7 @@ describe("new accounts: all or none", () => {
       { index: 3, message: "account 2001 exists" },
       { index: 5, message: "buyer new-buyer is mapped to account 2003" },
     ]);
-    expect(bank.store.accounts()).toHaveLength(5);
+    expect(bank.store.accounts({ limit: 100 })).toHaveLength(5);
     expect(bank.store.buyer("new-buyer").account).toBeNull();
     expect(problemsOf(bank)).toEqual([]);
   });
@@ -437,7 +439,7 @@ describe("what was open at an instant", () => {
     done(bank.store.closeFinding(BY, 1));
     const open = (hour: number) => [
       bank.store.openReservationsAsOf(at(hour)).map(({ requestId }) => requestId),
-      bank.store.findings(at(hour)).map(({ kind }) => kind as string),
+      bank.store.findings({ openAt: at(hour), limit: 100 }).map(({ kind }) => kind as string),
     ];
     expect(open(-1)).toEqual([[], []]);
     expect(open(0)).toEqual([["raas-1"], []]);
@@ -462,7 +464,7 @@ bankTest("all balances together are zero, the bank's own included", (bank) => {
   bank.result("raas-1", "0000");
   done(bank.store.credit(BY, "@suspense", minor(7)));
   done(bank.store.paySettlement(BY, minor(9_000)));
-  const balances = bank.store.balances();
+  const balances = bank.store.balances({ upTo: bank.store.mark(), limit: 100 });
   expect(balances.reduce((sum, { balance }) => sum + balance, 0)).toBe(0);
   expect(balances.filter(({ internal }) => internal !== null)).toHaveLength(5);
 });

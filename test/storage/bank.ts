@@ -290,7 +290,7 @@ export function balancesOf({ store }: TemporaryBank, number: string): string {
 /** The open findings, most urgent first: "contradiction raas-1". */
 export function findingsOf({ store }: TemporaryBank): string[] {
   return store
-    .findings(null)
+    .findings({ openAt: null, limit: 100 })
     .filter(({ closedAt }) => closedAt === null)
     .map(({ kind, requestId, reference }) => `${kind} ${requestId ?? reference}`);
 }

@@ -157,7 +157,7 @@ describe("a repeat (contract.md 4.2)", () => {
     const reference = referenceOf(bank.apply(reserveOperation("raas-1"))[0]);
     expect(bank.reserve("raas-1", { reserveAmount: minor(10_501) })).toBe("unknownError");
     expect(bank.reserve("raas-1", { productId: 111 })).toBe("unknownError");
-    expect(bank.store.findings(null)).toMatchObject([
+    expect(bank.store.findings({ openAt: null, limit: 100 })).toMatchObject([
       { kind: "conflict", requestId: "raas-1", reference, occurrences: 2 },
     ]);
     expect(bank.reserve("raas-1")).toBe("success");
@@ -218,7 +218,7 @@ describe("a result that fits nothing or not quite (contract.md 4.4-4.8)", () => 
       expect(bank.result("raas-1", "0000")).toBe("unmatched");
       const reference = referenceOf(bank.apply(reserveOperation("raas-1"))[0]);
       expect(reference).not.toBeNull();
-      expect(bank.store.findings(null)[0]).toMatchObject({
+      expect(bank.store.findings({ openAt: null, limit: 100 })[0]).toMatchObject({
         kind: "unmatched-success",
         detail: `result 0000: never seen; a reserve came later and was answered 0000 as ${reference}`,
       });
@@ -229,7 +229,7 @@ describe("a result that fits nothing or not quite (contract.md 4.4-4.8)", () => 
   bankTest("a later reserve that was told 2060 undecided is named too", (bank) => {
     bank.result("raas-1", "0000");
     bank.apply({ ...reserveOperation("raas-1"), told: "timeOut" });
-    expect(bank.store.findings(null)[0]?.detail).toEndWith(
+    expect(bank.store.findings({ openAt: null, limit: 100 })[0]?.detail).toEndWith(
       "a reserve came later and was answered 2060",
     );
   });
@@ -256,7 +256,9 @@ describe("a result that fits nothing or not quite (contract.md 4.4-4.8)", () => 
     expect(bank.result("raas-1", then)).toBe("accepted");
     expect(balancesOf(bank, "1001")).toBe(balances);
     expect(bank.store.reservation("raas-1")?.state as string).toBe(state);
-    expect(bank.store.findings(null)).toMatchObject([{ kind: "contradiction", occurrences: 2 }]);
+    expect(bank.store.findings({ openAt: null, limit: 100 })).toMatchObject([
+      { kind: "contradiction", occurrences: 2 },
+    ]);
     bank.close();
   });
 

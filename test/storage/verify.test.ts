@@ -1,6 +1,20 @@
 // verify finds what the database's own check calls ok, and names the row.
-import { expect, test } from "bun:test";
-import { BY, done, temporaryBank } from "./bank.ts";
+import { describe, expect, test } from "bun:test";
+import { minor } from "../../src/domain/money.ts";
+import { PAGE_SIZE } from "../../src/storage/pages.ts";
+import { verify } from "../../src/storage/sqlite/verify.ts";
+import {
+  BY,
+  bankTest,
+  buyerOf,
+  done,
+  problemsOf,
+  reserveOperation,
+  resultOperation,
+  type TemporaryBank,
+  temporaryBank,
+} from "./bank.ts";
+import { besideTraffic, traffic } from "./beside.ts";
 
 /** What one flipped figure is, and what the line that finds it names. */
 const CORRUPTIONS: [string, string, RegExp][] = [
@@ -14,12 +28,6 @@ const CORRUPTIONS: [string, string, RegExp][] = [
     "UPDATE accounts SET held = held - 1 WHERE number = '1001'",
     /account 1001: held is 10499, its open reservations sum to 10500/,
   ],
-  [
-    "an entry",
-    "UPDATE entries SET amount = amount + 100 WHERE journal_id = 1 AND amount > 0",
-    /posting 1: its entries sum to 100/,
-  ],
-  ["an entry that is gone", "DELETE FROM entries WHERE journal_id = 2", /posting 2 has no entries/],
   [
     "a posting that is gone",
     "DELETE FROM journal WHERE id = 3",
@@ -63,11 +71,11 @@ const CORRUPTIONS: [string, string, RegExp][] = [
   [
     "a debit without its journal row",
     "DELETE FROM journal WHERE kind = 'debit'",
-    /entries of posting \d+ have no journal row/,
+    /journal: \d+ rows, the last one is|it is debited with 0 debits/,
   ],
   [
     "both sides of an entry",
-    "UPDATE entries SET amount = amount * 2 WHERE journal_id = 2",
+    "UPDATE journal SET amount_1 = amount_1 * 2, amount_2 = amount_2 * 2 WHERE id = 2",
     /account 1002: ledgerBalance is 500000, its entries sum to 1000000/,
   ],
   [
@@ -117,23 +125,51 @@ const CORRUPTIONS: [string, string, RegExp][] = [
   ],
 ];
 
-test.each(CORRUPTIONS)("%s that is off is found and named", (_, sql, named) => {
+/** What breaks a rule of the schema as well: the database's own check names the table, verify the row. */
+const BROKEN_RULES: [string, string, RegExp][] = [
+  [
+    "an entry",
+    "UPDATE journal SET amount_2 = amount_2 + 100 WHERE id = 1",
+    /posting 1: its entries sum to 100/,
+  ],
+  [
+    "entries that are gone",
+    `UPDATE journal SET account_1 = NULL, amount_1 = NULL, account_2 = NULL, amount_2 = NULL
+     WHERE id = 2`,
+    /posting 2 has no entries/,
+  ],
+];
+
+/** What verify says of a small bank in which one figure was changed by bare SQL. */
+function problemsAfter(sql: string): { problems: string[]; intact: boolean } {
   const bank = temporaryBank();
   try {
     bank.reserve("open");
     bank.reserve("debited");
     bank.result("debited", "0000");
     expect(bank.store.verify().filter(({ ok }) => !ok)).toEqual([]);
-    for (const { name } of bank.sql("SELECT name FROM sqlite_schema WHERE type = 'trigger'")) {
-      bank.sql(`DROP TRIGGER ${name}`);
-    }
+    withoutTriggers(bank);
     bank.rawSql(sql);
-    const problems = bank.store.verify().flatMap(({ problems }) => problems);
-    expect(problems.some((problem) => named.test(problem))).toBe(true);
-    expect(bank.sql("PRAGMA integrity_check")).toEqual([{ integrity_check: "ok" }]);
+    const [check] = bank.sql("PRAGMA integrity_check");
+    return {
+      problems: bank.store.verify().flatMap(({ problems }) => problems),
+      intact: check?.["integrity_check"] === "ok",
+    };
   } finally {
     bank.close();
   }
+}
+
+test.each(CORRUPTIONS)("%s that is off is found and named", (_, sql, named) => {
+  const { problems, intact } = problemsAfter(sql);
+  expect(problems.some((problem) => named.test(problem))).toBe(true);
+  expect(intact).toBe(true);
+});
+
+test.each(BROKEN_RULES)("%s that breaks a rule is found and named", (_, sql, named) => {
+  const { problems, intact } = problemsAfter(sql);
+  expect(problems.some((problem) => named.test(problem))).toBe(true);
+  expect(intact).toBe(false);
 });
 
 test("a reference that stands twice is found and named", () => {
@@ -179,4 +215,117 @@ test("a history with every kind of act verifies", () => {
   } finally {
     bank.close();
   }
+});
+
+function withoutTriggers(bank: TemporaryBank): void {
+  for (const { name } of bank.sql("SELECT name FROM sqlite_schema WHERE type = 'trigger'")) {
+    bank.sql(`DROP TRIGGER ${name}`);
+  }
+}
+
+bankTest("a counter that cannot be read is named", (bank) => {
+  bank.rawSql("UPDATE accounts SET usage = 'none' WHERE number = '1001'");
+  expect(problemsOf(bank)).toEqual(["account 1001: its counters cannot be read"]);
+});
+
+bankTest("counters are not judged by reservations that are not chained", (bank) => {
+  bank.reserve("one");
+  bank.reserve("two");
+  withoutTriggers(bank);
+  bank.rawSql("UPDATE requests SET previous = 2 WHERE id = 2");
+  expect(problemsOf(bank)).toEqual([
+    "account 1001: no recount, its reservations are not chained",
+    expect.stringMatching(/^reservation ACME-\S+: it names 2 as the one before it, that is 1$/),
+  ]);
+});
+
+bankTest("a debit of what was declined is found and named", (bank) => {
+  bank.reserve("declined", { buyerId: "nobody" });
+  bank.rawSql(`INSERT INTO journal (id, at, kind, act, reservation_id)
+    SELECT max(id) + 1, 1, 'debit', 'result', 1 FROM journal`);
+  expect(problemsOf(bank)).toContain("reservation declined: it is missing with 1 debits of 0");
+});
+
+describe("a bank of several pages", () => {
+  /** Debits, a few releases and, of the last hundred, reservations that stay open. */
+  function largeBank(): TemporaryBank {
+    // Without a flush in each of the many commits.
+    const bank = temporaryBank({ serving: true });
+    const sales = PAGE_SIZE + 500;
+    for (let from = 0; from < sales; from += 100) {
+      const names = Array.from({ length: 100 }, (_, index) => `raas-${from + index}`);
+      const buyers = [buyerOf("1001"), buyerOf("1002")];
+      bank.apply(
+        ...names.map((name, index) =>
+          reserveOperation(name, { reserveAmount: minor(100), buyerId: buyers[index % 2] ?? "" }),
+        ),
+      );
+      if (from + 100 === sales) break;
+      bank.apply(
+        ...names.map((name, index) => resultOperation(name, index % 10 === 9 ? "2201" : "0000")),
+      );
+      bank.clock.set(bank.clock.now() + 60_000);
+    }
+    return bank;
+  }
+  const besides = (bank: TemporaryBank, happen: () => void) =>
+    besideTraffic(bank, happen, verify).flatMap(({ problems }) => problems);
+
+  test("verifies, and so it does while purchases go on between all reads", () => {
+    const bank = largeBank();
+    expect(problemsOf(bank)).toEqual([]);
+    const happen = traffic(bank);
+    let times = 0;
+    const problems = besides(bank, () => {
+      times += 1;
+      happen();
+    });
+    expect(problems).toEqual([]);
+    expect(times).toBeGreaterThan(100);
+    expect(bank.store.verify().map(({ ok }) => ok)).not.toContain(false);
+    bank.close();
+  });
+
+  test.each([
+    [
+      "a balance",
+      "UPDATE accounts SET ledger_balance = ledger_balance + 1 WHERE number = '1001'",
+      [/^account 1001: ledgerBalance is \d+, its entries sum to \d+$/, /^all balances .* are 1$/],
+    ],
+    [
+      "a held amount",
+      "UPDATE accounts SET held = held + 7 WHERE number = '1001'",
+      [/^account 1001: held is \d+, its open reservations sum to \d+$/],
+    ],
+    [
+      "a counter",
+      `UPDATE accounts SET usage = json_set(usage, '$."2026-03"."*"[0]', 1) WHERE number = '1001'`,
+      [/^account 1001, 2026-03, all \*: the counter is \d+ in \d+, the reservations are/],
+    ],
+    [
+      "a reservation's amount",
+      `UPDATE requests SET reserve_amount = 101 WHERE request_id = 'raas-${PAGE_SIZE + 101}'`,
+      [/^account 1002, 2026-03/, /^reservation ACME-\S+: it is debited with 1 debits of 100$/],
+    ],
+    [
+      "an entry",
+      `UPDATE journal SET amount_1 = amount_1 - 1 WHERE kind = 'debit' AND account_1 = 6
+         AND id = (SELECT max(id) FROM journal WHERE kind = 'debit' AND account_1 = 6)`,
+      [
+        /^account 1001: ledgerBalance/,
+        /^posting \d+: its entries sum to -1$/,
+        /^CHECK constraint failed in journal$/,
+        /^reservation ACME-\S+: it is debited with 1 debits of 101$/,
+      ],
+    ],
+  ])("%s that is off is found while purchases go on, and nothing else is", (_, sql, named) => {
+    const bank = largeBank();
+    withoutTriggers(bank);
+    bank.rawSql(sql);
+    for (const problems of [problemsOf(bank), besides(bank, traffic(bank))]) {
+      expect(problems.filter((line) => !named.some((name) => name.test(line)))).toEqual([]);
+      for (const name of named) expect(problems.some((line) => name.test(line))).toBe(true);
+    }
+    bank.close();
+  });
 });

@@ -17,28 +17,31 @@ export type JournalRecord = {
   readonly by: By | null;
 };
 
+/**
+ * SQL for what a posting, a row j of the journal, changes an account by, or NULL: its own columns,
+ * for the view entries is slow to join with.
+ */
+export const amountOf = (account: string): string =>
+  `CASE ${account} WHEN j.account_1 THEN j.amount_1 WHEN j.account_2 THEN j.amount_2
+     WHEN j.account_3 THEN j.amount_3 END`;
+
 /** What a posting takes out of the held amount of the account that pays it. */
 export type Hold = { readonly accountId: number; readonly amount: number };
-
-/** Runs one operation of a batch. */
-export type Alone = <T>(operation: () => T) => T;
 
 export type Journal = ReturnType<typeof journalOn>;
 
 /** The journal's writer on one connection; call its functions inside a write. */
 export function journalOn(db: Database) {
   const lastId = db.query("SELECT coalesce(max(id), 0) AS id FROM journal");
-  const insertEntry = db.query(
-    "INSERT INTO entries (journal_id, account_id, amount) VALUES (?, ?, ?)",
-  );
   const insertRecord = db.query(
-    `INSERT INTO journal (id, at, kind, act, subject, detail, reservation_id, actor, reason)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO journal (id, at, kind, act, subject, detail, reservation_id, actor, reason,
+       account_1, amount_1, account_2, amount_2, account_3, amount_3)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const addToBalance = db.query(
-    `UPDATE accounts SET ledger_balance = ledger_balance + ?, held = held - ? WHERE id = ?
-     RETURNING ledger_balance`,
+    "UPDATE accounts SET ledger_balance = ledger_balance + ?, held = held - ? WHERE id = ?",
   );
+  const balanceOf = db.query("SELECT ledger_balance AS balance FROM accounts WHERE id = ?");
   const internalIds = new Map(
     (
       db.query("SELECT internal, id FROM accounts WHERE internal IS NOT NULL").all() as {
@@ -67,14 +70,12 @@ export function journalOn(db: Database) {
    */
   let batch: { lastId: number; own: Map<number, number> } | null = null;
 
-  function nextId(): number {
-    if (batch === null) return (lastId.get() as { id: number }).id + 1;
-    batch.lastId += 1;
-    return batch.lastId;
-  }
-
-  function write(id: number, entry: JournalRecord): void {
-    const actor = entry.by === null ? null : JSON.stringify({ ...entry.by, reason: undefined });
+  /** Writes one row; gives its id. */
+  function write(entry: JournalRecord, entries: readonly Entry[]): number {
+    const last = batch?.lastId ?? (lastId.get() as { id: number }).id;
+    const id = last + 1;
+    if (batch !== null) batch.lastId = id;
+    const [first, second, third] = entries;
     insertRecord.run(
       id,
       entry.at,
@@ -83,23 +84,29 @@ export function journalOn(db: Database) {
       entry.subject ?? null,
       entry.detail ?? null,
       entry.reservationId ?? null,
-      actor,
+      entry.by === null ? null : JSON.stringify({ ...entry.by, reason: undefined }),
       entry.by?.reason ?? null,
+      first === undefined ? null : accountId(first.account),
+      first?.amount ?? null,
+      second === undefined ? null : accountId(second.account),
+      second?.amount ?? null,
+      third === undefined ? null : accountId(third.account),
+      third?.amount ?? null,
     );
+    return id;
   }
 
-  function changeBalance(id: number, amount: number, unheld: number): number {
-    const { ledger_balance } = addToBalance.get(amount, unheld, id) as { ledger_balance: number };
-    return ledger_balance;
+  /** Only an admin's figures are refused for size: a result must never fail over its sums. */
+  function refuseTooLarge(id: number): void {
+    const { balance } = balanceOf.get(id) as { balance: number };
+    if (Math.abs(balance) > LARGEST_BALANCE) {
+      refuse("the balance would have more than fifteen digits");
+    }
   }
 
   return {
-    /** Writes one record; gives its id. */
-    record(entry: JournalRecord): number {
-      const id = nextId();
-      write(id, entry);
-      return id;
-    },
+    /** Writes one record that moves no money; gives its id. */
+    record: (entry: JournalRecord): number => write(entry, []),
 
     /**
      * Writes one posting and changes the balances by it; gives the journal id. `hold` is what the
@@ -107,44 +114,29 @@ export function journalOn(db: Database) {
      */
     post(entry: JournalRecord, entries: readonly Entry[], hold: Hold | null = null): number {
       if (sumOf(entries) !== 0) throw new Error("the entries of a posting must sum to zero");
-      const id = nextId();
+      const id = write(entry, entries);
       for (const { account, amount } of entries) {
         const account_id = accountId(account);
-        insertEntry.run(id, account_id, amount);
         if (batch !== null && account.kind === "internal") {
           batch.own.set(account_id, (batch.own.get(account_id) ?? 0) + amount);
           continue;
         }
         const unheld = hold?.accountId === account_id ? hold.amount : 0;
-        const balance = changeBalance(account_id, amount, unheld);
-        // Only an admin's figures are refused for size: a result must never fail over its sums.
-        if (entry.by !== null && Math.abs(balance) > LARGEST_BALANCE) {
-          refuse("the balance would have more than fifteen digits");
-        }
+        addToBalance.run(amount, unheld, account_id);
+        if (entry.by !== null) refuseTooLarge(account_id);
       }
-      write(id, entry);
       return id;
     },
 
     /**
      * Runs a batch of operations, whose postings write the balances of the bank's own accounts
-     * once, at its end, in the same commit. `apply` gets what runs one operation, so that one which
-     * throws takes its share back.
+     * once, at its end, in the same commit. What throws leaves nothing in memory.
      */
-    batch<T>(apply: (alone: Alone) => T): T {
+    batch<T>(apply: () => T): T {
       batch = { lastId: (lastId.get() as { id: number }).id, own: new Map() };
-      const alone: Alone = (operation) => {
-        const before = batch && { lastId: batch.lastId, own: new Map(batch.own) };
-        try {
-          return operation();
-        } catch (error) {
-          batch = before;
-          throw error;
-        }
-      };
       try {
-        const value = apply(alone);
-        for (const [id, amount] of batch?.own ?? []) changeBalance(id, amount, 0);
+        const value = apply();
+        for (const [id, amount] of batch.own) addToBalance.run(amount, 0, id);
         return value;
       } finally {
         batch = null;

@@ -7,6 +7,7 @@ import type { BankIdentity } from "../store.ts";
 import { migrate, NewerDatabase } from "./migrate.ts";
 
 export const DATABASE_FILE = "bank.db";
+export const WAL_FILE = `${DATABASE_FILE}-wal`;
 const LOCK_FILE = "serve.lock";
 
 /** "TxBk", in the header of every database of ours: a foreign file is told by its absence. */
@@ -19,10 +20,10 @@ const OLDEST_SQLITE = "3.51.3";
 export const BUSY_TIMEOUT_MS = 10_000;
 
 /** The WAL's length while a server runs: it starts over before (checkpoint.worker.ts). */
-export const WAL_BYTES = 48 * 1024 * 1024;
+export const WAL_BYTES = 96 * 1024 * 1024;
 
 /** Memory for pages of the server's writing connection; the system keeps the rest of the file. */
-const WRITER_CACHE_KIB = 32 * 1024;
+const WRITER_CACHE_KIB = 16 * 1024;
 
 /** Between two tries to open what another process is about to close. */
 const RETRY_OPEN_MS = 20;

@@ -90,6 +90,8 @@ const REQUEST = `SELECT id, request_id AS requestId, received_at AS receivedAt, 
     local_day AS localDay
   FROM requests`;
 
+type Marks = { tombstoned: number; blocked: number; unmatched: number };
+
 type NewReservation = { reference: string; account: AccountRow; at: number; day: string };
 
 /** The reservation that a request made, or null where it made none. */
@@ -109,14 +111,19 @@ export function purchasesOn(
 
   const byRequestId = db.query(`${REQUEST} WHERE request_id = ?`);
   const byReference = db.query(`${REQUEST} WHERE reference = ?`);
-  const selectTombstone = db.query("SELECT 1 FROM tombstones WHERE request_id = ?");
+  /** What else is known of a request and its buyer; rows of all three are rare. */
+  const selectMarks = db.query(
+    `SELECT EXISTS (SELECT 1 FROM tombstones WHERE request_id = $requestId) AS tombstoned,
+       EXISTS (SELECT 1 FROM blocked_buyers WHERE buyer_id = $buyerId) AS blocked,
+       EXISTS (SELECT 1 FROM findings
+         WHERE kind = 'unmatched-success' AND request_id = $requestId) AS unmatched`,
+  );
   const selectAccount = db.query(
     `SELECT id, number, status, ledger_balance, held, overdraft, pin_hash, pin_failures, pin_locked,
        usage, last_reservation
      FROM accounts WHERE id = (SELECT account_id FROM buyers WHERE buyer_id = ?)`,
   );
   const selectUsage = db.query("SELECT usage FROM accounts WHERE id = ?");
-  const selectBlocked = db.query("SELECT 1 FROM blocked_buyers WHERE buyer_id = ?");
   const insertRequest = db.query(
     `INSERT INTO requests (request_id, received_at, response_code, buyer_id, reserve_amount,
        purchase_amount, fee_amount, client_share_amount, settlement_amount, product_id, target_id,
@@ -193,15 +200,15 @@ export function purchasesOn(
   function snapshotFor(
     operation: ReserveOperation,
     request: ReserveRequest,
-    account: AccountRow | null,
+    { account, marks }: { account: AccountRow | null; marks: Marks },
     now: number,
   ): ReserveSnapshot {
     return {
-      tombstoned: selectTombstone.get(request.requestId) !== null,
+      tombstoned: marks.tombstoned === 1,
       salesPaused: rules.salesPaused(),
       limits: rules.limitsFor(request, account?.number ?? null),
       account: account === null ? null : accountSnapshot(account, request, dayOf(now)),
-      buyerBlocked: selectBlocked.get(request.buyerId) !== null,
+      buyerBlocked: marks.blocked === 1,
       pinAttempt: account === null ? "absent" : attemptOf(account, operation.authCode),
     };
   }
@@ -258,7 +265,13 @@ export function purchasesOn(
   }
 
   /** An unmatched 0000 that came before its reserve is told what the reserve came to. */
-  function nameInUnmatched(requestId: string, outcome: Outcome, reference: string | null): void {
+  function nameInUnmatched(
+    { unmatched }: Marks,
+    requestId: string,
+    outcome: Outcome,
+    reference: string | null = null,
+  ): void {
+    if (unmatched === 0) return;
     const answered = OUTCOMES[outcome].code + (reference === null ? "" : ` as ${reference}`);
     nameLaterReserve.run({
       requestId,
@@ -288,26 +301,32 @@ export function purchasesOn(
     const found = findBuyer(operation.request.buyerId);
     const request = { ...operation.request, buyerId: found.buyerId };
     // Whatever stands from an earlier request stands, and only the receipt tells of this one.
+    if (first !== null && operation.told !== null) {
+      return { id: first.id, outcome: operation.told, reference: null, fresh: false };
+    }
+    if (first !== null) return repeat(remembered(first), request, now);
+    const marks = selectMarks.get({
+      requestId: request.requestId,
+      buyerId: request.buyerId,
+    }) as Marks;
     if (operation.told !== null) {
       const outcome = operation.told;
-      if (first !== null) return { id: first.id, outcome, reference: null, fresh: false };
-      nameInUnmatched(request.requestId, outcome, null);
+      nameInUnmatched(marks, request.requestId, outcome);
       const id = recordRequest(request, outcome, operation.receipt);
       return { id, outcome, reference: null, fresh: true };
     }
-    if (first !== null) return repeat(remembered(first), request, now);
 
-    const snapshot = snapshotFor(operation, request, found.account, now);
+    const snapshot = snapshotFor(operation, request, { account: found.account, marks }, now);
     const decision = decideReserve(snapshot, request, options.policy);
     const { outcome } = decision;
     if (found.account !== null) applyPin(found.account.id, decision.pin);
     if (decision.kind === "declined" || found.account === null) {
-      nameInUnmatched(request.requestId, outcome, null);
+      nameInUnmatched(marks, request.requestId, outcome);
       const id = recordRequest(request, outcome, operation.receipt);
       return { id, outcome, reference: null, fresh: true };
     }
     const made = recordReserved(request, operation.receipt, found.account, now);
-    nameInUnmatched(request.requestId, outcome, made.reference);
+    nameInUnmatched(marks, request.requestId, outcome, made.reference);
     return { ...made, outcome, fresh: true };
   }
 

@@ -1,46 +1,41 @@
-// What people look at, and what verify recomputes. No function here writes.
+// What people look at, beside reservations, receipts and the settlement. No function here writes.
 import type { Database } from "bun:sqlite";
-import { available, type InternalAccount } from "../../domain/account.ts";
-import { byUrgency } from "../../domain/finding.ts";
+import { available } from "../../domain/account.ts";
+import { FINDING_KINDS, type FindingKind } from "../../domain/finding.ts";
 import { canonicalBuyerId } from "../../domain/identifiers.ts";
-import { localDayFinder } from "../../domain/local-time.ts";
-import { type Minor, minor } from "../../domain/money.ts";
-import { sumsDifference } from "../../domain/reserve.ts";
+import { minor } from "../../domain/money.ts";
+import { PAGE_SIZE, type Paging } from "../pages.ts";
 import type {
   AccountView,
   BankIdentity,
   By,
   EntryView,
+  FindingFilter,
   FindingView,
   Holiday,
   JournalView,
+  LedgerAccount,
   LimitRow,
-  ReservationFilter,
-  ReservationView,
-  SettlementMovements,
-  SettlementRow,
+  Mark,
+  Store,
 } from "../store.ts";
 import { LIMIT_COLUMNS } from "./admin.ts";
-
-const RESERVATION = `SELECT r.id, r.reference, r.request_id AS requestId, r.client_ref AS clientRef,
-    r.buyer_id AS buyerId, r.target_id AS targetId, a.number AS account, r.state,
-    r.reserve_amount AS reserveAmount, r.purchase_amount AS purchaseAmount,
-    r.fee_amount AS feeAmount, r.client_share_amount AS clientShareAmount,
-    r.settlement_amount AS settlementAmount, r.product_id AS productId,
-    r.channel_id AS channelId, r.reserved_at AS reservedAt, r.resolved_at AS resolvedAt,
-    r.result_code AS resultCode, r.resolved_by AS resolvedBy, r.first_sent_at AS firstSentAt,
-    EXISTS (SELECT 1 FROM journal j WHERE j.reservation_id = r.id AND j.kind = 'correction')
-      AS corrected, r.currency
-  FROM requests r JOIN accounts a ON a.id = r.account_id`;
+import { reservationsOn } from "./reservations.ts";
+import { settlementOn } from "./settlement.ts";
 
 const FINDING = `SELECT f.id, f.kind, f.request_id AS requestId, f.reference, f.detail,
     f.opened_at AS openedAt, f.last_seen_at AS lastSeenAt, f.occurrences,
     f.first_sent_at AS firstSentAt, f.closed_at AS closedAt, j.reason AS closeReason
   FROM findings f LEFT JOIN journal j ON j.id = f.closed_by`;
 
-const JOURNAL = `SELECT j.id, j.at, j.kind, j.act, coalesce(j.subject, r.reference) AS subject, j.detail, r.reference, j.actor, j.reason,
-    (SELECT json_group_array(json_object('account', a.number, 'amount', e.amount))
-       FROM entries e JOIN accounts a ON a.id = e.account_id WHERE e.journal_id = j.id) AS entries
+const JOURNAL = `SELECT j.id, j.at, j.kind, j.act, coalesce(j.subject, r.reference) AS subject,
+    j.detail, r.reference, j.actor, j.reason,
+    ${[1, 2, 3]
+      .map(
+        (n) => `j.account_${n}, j.amount_${n},
+          (SELECT number FROM accounts WHERE id = j.account_${n}) AS number_${n}`,
+      )
+      .join(", ")}
   FROM journal j LEFT JOIN requests r ON r.id = j.reservation_id`;
 
 const ACCOUNT = `SELECT id, number, name, status, ledger_balance AS ledgerBalance, held, overdraft,
@@ -71,37 +66,95 @@ function accountView({ hasPin, pinLocked, buyers, ...row }: AccountRow): Account
   };
 }
 
-type ReservationRow = Omit<ReservationView, "corrected" | "sumsDifference"> & {
-  corrected: number;
-  currency: string | null;
+type JournalRow = Omit<JournalView, "by" | "entries"> & {
+  actor: string | null;
+  account_1: number | null;
+  amount_1: number | null;
+  number_1: string | null;
+  account_2: number | null;
+  amount_2: number | null;
+  number_2: string | null;
+  account_3: number | null;
+  amount_3: number | null;
+  number_3: string | null;
 };
 
-function reservationView({ corrected, currency, ...row }: ReservationRow): ReservationView {
-  return {
-    ...row,
-    reserveAmount: minor(row.reserveAmount),
-    corrected: corrected === 1,
-    sumsDifference: sumsDifference({ ...row, currency }),
-  };
+/** A posting's entries, the bank's own accounts first. */
+function entriesOf(row: JournalRow): EntryView[] {
+  return [
+    { id: row.account_1, account: row.number_1, amount: row.amount_1 },
+    { id: row.account_2, account: row.number_2, amount: row.amount_2 },
+    { id: row.account_3, account: row.number_3, amount: row.amount_3 },
+  ]
+    .filter(({ id }) => id !== null)
+    .sort((a, b) => Number(a.id) - Number(b.id))
+    .map(({ account, amount }) => ({ account: account ?? "?", amount: minor(amount ?? 0) }));
 }
 
-type JournalRow = Omit<JournalView, "by" | "entries"> & { actor: string | null; entries: string };
-
-function journalView({ actor, entries, ...row }: JournalRow): JournalView {
+function journalView(row: JournalRow): JournalView {
+  const { id, at, kind, act, subject, detail, reference, reason } = row;
   const by =
-    actor === null ? null : { ...(JSON.parse(actor) as Omit<By, "reason">), reason: row.reason };
-  return { ...row, by, entries: JSON.parse(entries) as EntryView[] };
+    row.actor === null ? null : { ...(JSON.parse(row.actor) as Omit<By, "reason">), reason };
+  return { id, at, kind, act, subject, detail, reference, by, reason, entries: entriesOf(row) };
 }
+
+/** What a ledger account had when the journal was at a record: what it has now less what came since. */
+const LEDGER_ACCOUNT = `SELECT a.number, a.name, a.internal,
+    a.ledger_balance - coalesce(since.amount, 0) AS balance
+  FROM accounts a LEFT JOIN (SELECT account_id, sum(amount) AS amount FROM entries
+      WHERE journal_id > $journal GROUP BY account_id) since ON since.account_id = a.id
+  WHERE a.id <= $account AND a.number > $after`;
 
 export function readsOn(db: Database, bank: BankIdentity) {
-  const reservations = (where: string, ...values: (string | number)[]) =>
-    (db.query(`${RESERVATION} ${where}`).all(...values) as ReservationRow[]).map(reservationView);
-  const findings = (where: string, ...values: (string | number)[]) =>
-    (db.query(`${FINDING} ${where}`).all(...values) as FindingView[]).sort(byUrgency);
+  const findings = (where: string, values: { [name: string]: string | number }) =>
+    db.query(`${FINDING} ${where}`).all(values) as FindingView[];
   const journal = (where: string, ...values: number[]) =>
     (db.query(`${JOURNAL} ${where}`).all(...values) as JournalRow[]).map(journalView);
 
+  /** The findings of one kind in the order of their ids. */
+  function findingsOfKind(kind: FindingKind, { openAt, after, limit }: FindingFilter) {
+    const values = { kind, after: after ?? 0, by: openAt ?? Number.MAX_SAFE_INTEGER, limit };
+    const where = "WHERE f.kind = $kind AND f.id > $after AND f.opened_at <= $by";
+    const order = "ORDER BY f.id LIMIT $limit";
+    const open = findings(`${where} AND f.closed_at IS NULL ${order}`, values);
+    // Few are closed after any instant, each by a person, so that sorting them costs little.
+    const closed = findings(`${where} AND f.closed_at > $since ${order}`, {
+      ...values,
+      since: openAt ?? -1,
+    });
+    return [...open, ...closed].sort((a, b) => a.id - b.id).slice(0, limit);
+  }
+
+  const kindOf = db.query("SELECT kind FROM findings WHERE id = ?");
+  // In one read, so that one that is closed meanwhile is neither missed nor listed twice.
+  const findingsPage = db.transaction((filter: FindingFilter) => {
+    const { kinds = FINDING_KINDS, after = 0, limit } = filter;
+    const last = (kindOf.get(after) as { kind: FindingKind } | null)?.kind;
+    const found: FindingView[] = [];
+    for (const kind of FINDING_KINDS.slice(last === undefined ? 0 : FINDING_KINDS.indexOf(last))) {
+      if (!kinds.includes(kind) || found.length === limit) continue;
+      const page = { after: kind === last ? after : 0, limit: limit - found.length };
+      found.push(...findingsOfKind(kind, { ...filter, ...page }));
+    }
+    return found;
+  });
+
+  const pageAfter = db.query(
+    `SELECT max(id) AS last, count(*) AS count
+     FROM (SELECT id FROM journal WHERE id > ? ORDER BY id LIMIT ?)`,
+  );
+  const newest = db.query(
+    `SELECT (SELECT coalesce(max(id), 0) FROM journal) AS journal,
+       (SELECT max(id) FROM accounts) AS account`,
+  );
+  const byNumber = "ORDER BY a.number LIMIT $limit";
+  const ownAccounts = db.query(`${LEDGER_ACCOUNT} AND a.internal IS NOT NULL ${byNumber}`);
+  const customersAccounts = db.query(`${LEDGER_ACCOUNT} AND +a.internal IS NULL ${byNumber}`);
+
   return {
+    ...reservationsOn(db, bank),
+    ...settlementOn(db, bank),
+
     buyer(text: string) {
       const buyerId = canonicalBuyerId(text, bank.country);
       const row = db
@@ -114,10 +167,12 @@ export function readsOn(db: Database, bank: BankIdentity) {
       return { buyerId, account: row.account, blocked: row.blocked === 1 };
     },
 
-    accounts(): AccountView[] {
-      return (
-        db.query(`${ACCOUNT} WHERE internal IS NULL ORDER BY number`).all() as AccountRow[]
-      ).map(accountView);
+    accounts({ after = "", limit }: Paging<string>): AccountView[] {
+      // Without the "+" all customers would be found by their missing internal name, and sorted.
+      const rows = db
+        .query(`${ACCOUNT} WHERE number > ? AND +internal IS NULL ORDER BY number LIMIT ?`)
+        .all(after, limit) as AccountRow[];
+      return rows.map(accountView);
     },
 
     account(number: string): AccountView | null {
@@ -131,173 +186,55 @@ export function readsOn(db: Database, bank: BankIdentity) {
         .all() as LimitRow[];
     },
 
-    reservations(filter: ReservationFilter): ReservationView[] {
-      const wanted: [string, string | number | undefined][] = [
-        ["r.state = ?", filter.state],
-        ["a.number = ?", filter.account],
-        ["r.buyer_id = ?", filter.buyer && canonicalBuyerId(filter.buyer, bank.country)],
-        ["r.reserved_at >= ?", filter.from],
-        ["r.reserved_at < ?", filter.to],
-      ];
-      const given = wanted.filter(
-        (pair): pair is [string, string | number] => pair[1] !== undefined,
-      );
-      const where = given.length === 0 ? "" : `WHERE ${given.map(([sql]) => sql).join(" AND ")}`;
-      const values = given.map(([, value]) => value);
-      return reservations(`${where} ORDER BY r.id DESC LIMIT ?`, ...values, filter.limit);
-    },
-
-    reservation(ref: string): ReservationView | null {
-      const byReference = reservations("WHERE r.reference = ?", ref);
-      return byReference[0] ?? reservations("WHERE r.request_id = ?", ref)[0] ?? null;
-    },
-
-    openReservationsAsOf(at: number): ReservationView[] {
-      // Two reads, so that the open ones come by their own index.
-      const open = reservations("WHERE r.state = 'reserved' AND r.reserved_at <= ?", at);
-      const since = reservations("WHERE r.resolved_at > ? AND r.reserved_at <= ?", at, at);
-      return [...open, ...since].sort((a, b) => a.reservedAt - b.reservedAt || a.id - b.id);
-    },
-
-    findings(openAt: number | null): FindingView[] {
-      if (openAt === null) return findings("");
-      return findings(
-        "WHERE f.opened_at <= ? AND (f.closed_at IS NULL OR f.closed_at > ?)",
-        openAt,
-        openAt,
-      );
-    },
+    findings: (filter: FindingFilter): FindingView[] => findingsPage(filter),
 
     finding(id: number): FindingView | null {
-      return findings("WHERE f.id = ?", id)[0] ?? null;
+      return findings("WHERE f.id = $id", { id })[0] ?? null;
     },
 
     findingsOf(requestId: string, reference: string): FindingView[] {
-      const rows = findings("WHERE f.request_id = ? OR f.reference = ?", requestId, reference);
-      return rows.sort((a, b) => a.id - b.id);
+      const where = "WHERE f.request_id = $requestId OR f.reference = $reference ORDER BY f.id";
+      return findings(where, { requestId, reference });
     },
 
-    journal(filter: { from: number; to: number; after: number; limit: number }): JournalView[] {
-      return journal(
-        "WHERE j.id > ? AND j.at >= ? AND j.at < ? ORDER BY j.id LIMIT ?",
-        filter.after,
-        filter.from,
-        filter.to,
-        filter.limit,
-      );
+    journal({ from, to, after = 0, limit }: Parameters<Store["journal"]>[0]): JournalView[] {
+      const found: JournalView[] = [];
+      // A page of records at a time, however few of them are of the span.
+      for (let begin = after; found.length < limit; ) {
+        const { last, count } = pageAfter.get(begin, PAGE_SIZE) as { last: number; count: number };
+        const where =
+          "WHERE j.id > ? AND j.id <= ? AND j.at >= ? AND j.at < ? ORDER BY j.id LIMIT ?";
+        if (count > 0) found.push(...journal(where, begin, last, from, to, limit - found.length));
+        if (count < PAGE_SIZE) break;
+        begin = last;
+      }
+      return found;
     },
 
     journalOf(reservationId: number): JournalView[] {
-      return journal("WHERE j.reservation_id = ? ORDER BY j.id", reservationId);
+      return journal(
+        `WHERE j.id IN (SELECT id FROM journal WHERE reservation_id = ? AND kind = 'debit'
+           UNION SELECT id FROM journal WHERE reservation_id = ? AND kind = 'correction')
+         ORDER BY j.id`,
+        reservationId,
+        reservationId,
+      );
     },
 
-    settlementRows(from: number, to: number): SettlementRow[] {
-      return settlementRows(db, bank, from, to);
-    },
+    mark: (): Mark => newest.get() as Mark,
 
-    settlementMovements(from: number, to: number): SettlementMovements {
-      const row = db
-        .query(
-          `SELECT
-             sum(e.amount) FILTER (WHERE j.at < $from AND a.internal = 'clickatell') AS owedBefore,
-             sum(e.amount) FILTER (WHERE j.at >= $from AND a.internal = 'clickatell'
-               AND j.kind = 'correction') AS corrected,
-             sum(e.amount) FILTER (WHERE j.at >= $from AND a.internal = 'clickatell'
-               AND j.kind IN ('credit', 'withdrawal')) AS adjusted,
-             -sum(e.amount) FILTER (WHERE j.at >= $from AND a.internal = 'clickatell'
-               AND j.kind = 'settlement') AS paid,
-             sum(e.amount) FILTER (WHERE a.internal = 'suspense') AS inSuspense
-           FROM journal j JOIN entries e ON e.journal_id = j.id
-             JOIN accounts a ON a.id = e.account_id
-           WHERE j.at < $to AND a.internal IN ('clickatell', 'suspense')`,
-        )
-        .get({ from, to }) as { [figure in keyof SettlementMovements]: number | null };
-      return {
-        owedBefore: minor(row.owedBefore ?? 0),
-        corrected: minor(row.corrected ?? 0),
-        adjusted: minor(row.adjusted ?? 0),
-        paid: minor(row.paid ?? 0),
-        inSuspense: minor(row.inSuspense ?? 0),
-      };
-    },
-
-    balances() {
-      return db
-        .query(
-          `SELECT number, name, internal, ledger_balance AS balance FROM accounts
-           ORDER BY internal IS NULL, number`,
-        )
-        .all() as {
-        number: string;
-        name: string;
-        internal: InternalAccount | null;
-        balance: Minor;
-      }[];
+    balances({ upTo, after = "", limit }: Parameters<Store["balances"]>[0]): LedgerAccount[] {
+      const amongOwn = after.startsWith("@");
+      const own =
+        after === "" || amongOwn
+          ? (ownAccounts.all({ ...upTo, after, limit }) as LedgerAccount[])
+          : [];
+      const page = { after: amongOwn ? "" : after, limit: limit - own.length };
+      return [...own, ...(customersAccounts.all({ ...upTo, ...page }) as LedgerAccount[])];
     },
 
     holidays(): Holiday[] {
       return db.query("SELECT day, name FROM holidays ORDER BY day").all() as Holiday[];
     },
-  };
-}
-
-type DebitRow = {
-  resolved_at: number;
-  product_id: number | null;
-  reserve_amount: number;
-  purchase_amount: number | null;
-  fee_amount: number;
-  client_share_amount: number;
-  settlement_amount: number | null;
-};
-
-/** By local day of the debit and product; the days are the bank's, so they are found here. */
-function settlementRows(db: Database, bank: BankIdentity, from: number, to: number) {
-  const dayOf = localDayFinder(bank.timeZone);
-  const rows = new Map<string, { -readonly [key in keyof SettlementRow]: SettlementRow[key] }>();
-  const debits = db
-    .query(
-      `SELECT r.resolved_at, r.product_id, r.reserve_amount, r.purchase_amount, r.fee_amount,
-         r.client_share_amount, r.settlement_amount
-       FROM requests r
-       WHERE r.state = 'debited' AND r.resolved_at >= ? AND r.resolved_at < ?
-       ORDER BY r.resolved_at`,
-    )
-    .iterate(from, to) as Iterable<DebitRow>;
-  for (const debit of debits) {
-    const day = dayOf(debit.resolved_at);
-    const key = `${day} ${String(debit.product_id ?? "").padStart(12, "0")}`;
-    const row = rows.get(key) ?? emptyRow(day, debit.product_id);
-    rows.set(key, row);
-    const purchase = debit.purchase_amount ?? debit.reserve_amount - debit.fee_amount;
-    row.count += 1;
-    row.reserved = minor(row.reserved + debit.reserve_amount);
-    row.purchases = minor(row.purchases + purchase);
-    row.fees = minor(row.fees + debit.fee_amount);
-    row.clientShare = minor(row.clientShare + debit.client_share_amount);
-    row.owed = minor(row.owed + (debit.settlement_amount ?? 0));
-    if (debit.settlement_amount === null) {
-      row.suspenseCount += 1;
-      row.suspense = minor(row.suspense + debit.reserve_amount);
-    }
-    if (purchase + debit.fee_amount !== debit.reserve_amount) row.sumsDifferCount += 1;
-  }
-  return [...rows.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
-}
-
-function emptyRow(day: string, productId: number | null) {
-  const nothing = minor(0);
-  return {
-    day,
-    productId,
-    count: 0,
-    reserved: nothing,
-    purchases: nothing,
-    fees: nothing,
-    clientShare: nothing,
-    owed: nothing,
-    suspenseCount: 0,
-    suspense: nothing,
-    sumsDifferCount: 0,
   };
 }

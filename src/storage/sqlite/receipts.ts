@@ -1,6 +1,7 @@
 // Receipts: one row for each received request, written in the commit of what it led to.
 import type { Database } from "bun:sqlite";
 import { OUTCOMES, outcomeOfCode } from "../../domain/outcomes.ts";
+import { PAGE_SIZE } from "../pages.ts";
 import type {
   BatchTimes,
   MalformedOperation,
@@ -74,9 +75,9 @@ export function receiptsOn(db: Database) {
      VALUES (?, ?, ?, ?, ?, ?, ?)`,
   );
   const dropOldest = db.query("DELETE FROM refusals WHERE id <= ?");
-  const newest = db.query(`SELECT ${COLUMNS} FROM receipts ORDER BY id DESC LIMIT ?`);
-  const newestRefusals = db.query(
-    `SELECT ${REFUSAL_COLUMNS} FROM refusals ORDER BY id DESC LIMIT ?`,
+  const before = db.query(`SELECT ${COLUMNS} FROM receipts WHERE id < ? ORDER BY id DESC LIMIT ?`);
+  const refusalsBefore = db.query(
+    `SELECT ${REFUSAL_COLUMNS} FROM refusals WHERE id < ? ORDER BY id DESC LIMIT ?`,
   );
   const one = db.query(`SELECT ${COLUMNS} FROM receipts WHERE id = ?`);
   const oneRefusal = db.query(`SELECT ${REFUSAL_COLUMNS} FROM refusals WHERE id = ?`);
@@ -106,6 +107,18 @@ export function receiptsOn(db: Database) {
       draft.notes.length === 0 ? null : JSON.stringify(draft.notes),
     );
     return Number(lastInsertRowid);
+  }
+
+  /** The newest rows, read a page at a time. */
+  function newest(page: typeof before, limit: number): Row[] {
+    const rows: Row[] = [];
+    for (let last = Number.MAX_SAFE_INTEGER; rows.length < limit; ) {
+      const more = page.all(last, Math.min(PAGE_SIZE, limit - rows.length)) as Row[];
+      if (more.length === 0) break;
+      rows.push(...more);
+      last = more.at(-1)?.id ?? last;
+    }
+    return rows;
   }
 
   return {
@@ -139,8 +152,8 @@ export function receiptsOn(db: Database) {
 
     list(limit: number): ReceiptView[] {
       const all = [
-        ...(newest.all(limit) as Row[]).map((row) => viewOf("", row)),
-        ...(newestRefusals.all(limit) as Row[]).map((row) => viewOf("d", row)),
+        ...newest(before, limit).map((row) => viewOf("", row)),
+        ...newest(refusalsBefore, limit).map((row) => viewOf("d", row)),
       ];
       return all.sort((a, b) => b.receivedAt - a.receivedAt).slice(0, limit);
     },

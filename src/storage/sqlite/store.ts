@@ -27,15 +27,8 @@ import {
   type StoreOptions,
 } from "../store.ts";
 import { adminOn } from "./admin.ts";
-import { type Alone, journalOn } from "./journal.ts";
-import {
-  BUSY_TIMEOUT_MS,
-  CannotOpen,
-  DATABASE_FILE,
-  isBusy,
-  openDatabase,
-  WAL_BYTES,
-} from "./open.ts";
+import { journalOn } from "./journal.ts";
+import { BUSY_TIMEOUT_MS, CannotOpen, isBusy, openDatabase, WAL_BYTES, WAL_FILE } from "./open.ts";
 import { pinKeyCheck } from "./pins.ts";
 import { purchasesOn } from "./purchases.ts";
 import { readsOn } from "./reads.ts";
@@ -71,6 +64,18 @@ function readBank(db: Database): Bank {
   };
 }
 
+/** An operation of a batch, or in its place why it is left out. */
+type ToApply = Operation | { readonly kind: "broken"; readonly error: unknown };
+
+/** One operation of a batch broke alone. */
+class Broke extends Error {
+  readonly index: number;
+  constructor(index: number, cause: unknown) {
+    super("an operation broke", { cause });
+    this.index = index;
+  }
+}
+
 /** Rolls a write back and gives its value all the same: what a dry run would have done. */
 class Undone extends Error {
   readonly value: unknown;
@@ -101,6 +106,11 @@ export type SqliteStore = Store & {
   applyNow(operations: readonly Operation[], times: BatchTimes): OperationOutcome[];
   /** From here on a write that meets another writer fails at once: the engine tries again. */
   neverWait(): void;
+  /**
+   * Copies into the database what is left of the WAL, so that the next commit begins it anew. Call
+   * it between two batches: nobody else appends then. What cannot be copied now stays for later.
+   */
+  finishWal(): void;
 };
 
 /**
@@ -131,7 +141,7 @@ function storeOn(
   const purchases = purchasesOn(db, { bank, journal, options });
   const admin = adminOn(db, { bank, journal, purchases, options });
   const reads = readsOn(db, bank);
-  const walFile = join(dataDir, `${DATABASE_FILE}-wal`);
+  const walFile = join(dataDir, WAL_FILE);
   let wal: number | null = null;
 
   /** The WAL's descriptor; no lock of SQLite stands on this file, so it may be closed too. */
@@ -156,9 +166,6 @@ function storeOn(
   const begin = db.query("BEGIN IMMEDIATE");
   const commit = db.query("COMMIT");
   const rollback = db.query("ROLLBACK");
-  const savepoint = db.query("SAVEPOINT operation");
-  const release = db.query("RELEASE operation");
-  const undo = db.query("ROLLBACK TO operation");
   const markOpen = db.query("UPDATE bank SET open_since = ?");
 
   function applyOne(operation: Operation, times: BatchTimes): OperationOutcome {
@@ -180,25 +187,6 @@ function storeOn(
       case "refusal":
         purchases.receipts.refusal(operation);
         return { kind: "done" };
-    }
-  }
-
-  /** One operation in a savepoint of its own: its failure leaves its neighbours alone. */
-  function applyAlone(operation: Operation, times: BatchTimes, alone: Alone): OperationOutcome {
-    savepoint.run();
-    try {
-      const outcome = alone(() => applyOne(operation, times));
-      release.run();
-      return outcome;
-    } catch (error) {
-      if (concernsWholeBatch(error)) throw error;
-      undo.run();
-      release.run();
-      // A reserve that broke is declined, and stays declined when it is repeated.
-      if (operation.kind === "reserve" && operation.told === null) {
-        return applyAlone({ ...operation, told: "unknownError" }, times, alone);
-      }
-      return { kind: "failed", error };
     }
   }
 
@@ -225,23 +213,48 @@ function storeOn(
     });
   }
 
-  function applyNow(operations: readonly Operation[], times: BatchTimes): OperationOutcome[] {
+  /** One commit for all of them, or none: throws Broke with the place of one that broke alone. */
+  function commitBatch(operations: readonly ToApply[], times: BatchTimes): OperationOutcome[] {
+    begin.run();
     try {
-      begin.run();
-      try {
-        purchases.rules.refresh();
-        const outcomes = journal.batch((alone) =>
-          operations.map((operation) => applyAlone(operation, times, alone)),
-        );
-        markOpen.run(times.openSince);
-        commit.run();
-        return outcomes;
-      } catch (error) {
-        if (db.inTransaction) rollback.run();
-        throw error;
-      }
+      purchases.rules.refresh();
+      const outcomes = journal.batch(() =>
+        operations.map((operation, index): OperationOutcome => {
+          if (operation.kind === "broken") return { kind: "failed", error: operation.error };
+          try {
+            return applyOne(operation, times);
+          } catch (error) {
+            throw concernsWholeBatch(error) ? error : new Broke(index, error);
+          }
+        }),
+      );
+      markOpen.run(times.openSince);
+      commit.run();
+      return outcomes;
     } catch (error) {
-      throw portError(error);
+      if (db.inTransaction) rollback.run();
+      throw error;
+    }
+  }
+
+  /**
+   * An operation that breaks leaves its neighbours alone: the batch is rolled back and applied again
+   * without it. None is known that does, so a batch pays nothing for the chance that one might.
+   */
+  function applyNow(operations: readonly Operation[], times: BatchTimes): OperationOutcome[] {
+    const toApply: ToApply[] = [...operations];
+    for (;;) {
+      try {
+        return commitBatch(toApply, times);
+      } catch (error) {
+        if (!(error instanceof Broke)) throw portError(error);
+        const broken = toApply[error.index];
+        // A reserve that broke is declined, and stays declined when it is repeated.
+        toApply[error.index] =
+          broken?.kind === "reserve" && broken.told === null
+            ? { ...broken, told: "unknownError" }
+            : { kind: "broken", error: error.cause };
+      }
     }
   }
 
@@ -253,6 +266,9 @@ function storeOn(
     bank: () => readBank(db),
 
     neverWait,
+    finishWal() {
+      db.run("PRAGMA wal_checkpoint(PASSIVE)");
+    },
     applyNow,
     applyBatch: async (operations, times) => applyNow(operations, times),
     flush: () =>
@@ -346,8 +362,8 @@ function storeOn(
     receipts: durable(purchases.receipts.list),
     receipt: durable(purchases.receipts.show),
     receiptsOf: durable(purchases.receipts.about),
-    settlementRows: durable(reads.settlementRows),
-    settlementMovements: durable(reads.settlementMovements),
+    settlement: durable(reads.settlement),
+    mark: durable(reads.mark),
     balances: durable(reads.balances),
     holidays: durable(reads.holidays),
     verify: durable(() => verify(db)),

@@ -1,68 +1,194 @@
-// The two threads that a server has beside the one that answers: a writer and a copier of the WAL.
-
-import type { OperationOutcome } from "../store.ts";
-import { type BatchTimes, FlushFailed, type Operation, StoreBusy } from "../store.ts";
-import type { WriterFailure, WriterOptions } from "./writer.worker.ts";
+// The three threads that a server has beside the one that answers:
+//
+//   the writer   applies batches, each one commit into the WAL    (writer.worker.ts)
+//   the flusher  makes commits durable, many with one flush       (flush.worker.ts)
+//   the copier   moves the WAL's content into the database file   (checkpoint.worker.ts)
+//
+// They work beside one another: while one batch is flushed, the next one is applied.
+import { join } from "node:path";
+import {
+  type BatchTimes,
+  FlushFailed,
+  type Operation,
+  type OperationOutcome,
+  StoreBusy,
+} from "../store.ts";
+import {
+  COMMITS,
+  type CopierOptions,
+  type FlusherOptions,
+  type FlusherReply,
+  STOP,
+  STOPPED,
+  type WriterBatch,
+  type WriterFailure,
+  type WriterOptions,
+  type WriterReply,
+} from "./messages.ts";
+import { WAL_FILE } from "./open.ts";
 
 export type Threads = {
-  /** The port's, done by the writing thread. */
+  /** The port's. */
   applyBatch(operations: readonly Operation[], times: BatchTimes): Promise<OperationOutcome[]>;
-  /** Resolves once both have let go of the database; only when no batch is under way. */
+  /** The port's. The flush of a commit begins by itself, and may be done when this is called. */
+  flush(): Promise<void>;
+  /** Resolves once all have let go of their files; call it when no batch is under way. */
   stop(): Promise<void>;
 };
 
-type Reply = { readonly outcomes: OperationOutcome[] } | { readonly failure: WriterFailure };
+/** In the compiled program a worker stands at its place in the project, as JavaScript. */
+function startWorker(name: string): Worker {
+  const isCompiled = import.meta.url.includes("/$bunfs/");
+  const file = isCompiled ? `./src/storage/sqlite/${name}.js` : `./${name}.ts`;
+  return new Worker(new URL(file, import.meta.url));
+}
 
 function errorOf({ kind, message }: WriterFailure): Error {
-  if (kind === "busy") return new StoreBusy(message);
+  // A batch behind one that failed goes again with it, as where another process writes.
+  if (kind === "busy" || kind === "skipped") return new StoreBusy(message);
   return kind === "flush" ? new FlushFailed(message) : new Error(message);
 }
 
-/** In the compiled program a worker stands at its place in the project, as JavaScript. */
-function workerUrl(name: string): URL {
-  const isCompiled = import.meta.url.includes("/$bunfs/");
-  return new URL(isCompiled ? `./src/storage/sqlite/${name}.js` : `./${name}.ts`, import.meta.url);
-}
-
-/** Starts both. `onTrouble` hears of a copier that cannot copy: the WAL grows until it can. */
-export function startThreads(
-  options: WriterOptions,
-  onTrouble: (what: string, error: unknown) => void,
-): Threads {
-  const writer = new Worker(workerUrl("writer.worker"));
-  const copier = new Worker(workerUrl("checkpoint.worker"));
-  let waiting: PromiseWithResolvers<string> | null = null;
+function startWriter(options: WriterOptions, onCommit: () => void) {
+  const worker = startWorker("writer.worker");
+  /** Who waits for a reply, in the order of the calls, which is that of the replies. */
+  const waiting: PromiseWithResolvers<string>[] = [];
   let broken: Error | null = null;
+  let failures = 0;
 
-  writer.postMessage(options);
-  copier.postMessage(options.dataDir);
-  writer.onmessage = ({ data }: MessageEvent<string>) => waiting?.resolve(data);
-  // A thread that died took its connection along; no later batch can be applied.
-  writer.onerror = ({ message }) => {
+  worker.postMessage(options, [options.copier]);
+  worker.onmessage = ({ data }: MessageEvent<string>) => waiting.shift()?.resolve(data);
+  // A thread that died took its connection along: no later batch can be applied.
+  worker.onerror = ({ message }) => {
     broken = new FlushFailed(`the writing thread ended: ${message}`);
-    waiting?.reject(broken);
+    for (const { reject } of waiting.splice(0)) reject(broken);
   };
-  copier.onmessage = ({ data }: MessageEvent<string>) => onTrouble("checkpoint", new Error(data));
-  copier.onerror = ({ message }) => onTrouble("checkpoint", new Error(message));
 
-  async function ask(message: string | null): Promise<string> {
-    if (broken !== null) throw broken;
-    waiting = Promise.withResolvers();
-    writer.postMessage(message);
-    return waiting.promise;
+  function ask(message: string): Promise<string> {
+    if (broken !== null) return Promise.reject(broken);
+    const reply = Promise.withResolvers<string>();
+    waiting.push(reply);
+    worker.postMessage(message);
+    return reply.promise;
   }
 
   return {
-    async applyBatch(operations, times) {
-      const reply = JSON.parse(await ask(JSON.stringify({ operations, times }))) as Reply;
-      if ("failure" in reply) throw errorOf(reply.failure);
-      return reply.outcomes;
+    async applyBatch(operations: readonly Operation[], times: BatchTimes) {
+      const batch: WriterBatch = { operations, times, failures };
+      const reply = JSON.parse(await ask(JSON.stringify(batch))) as WriterReply;
+      if ("outcomes" in reply) {
+        onCommit();
+        return reply.outcomes;
+      }
+      if (reply.failure.kind !== "skipped") failures += 1;
+      throw errorOf(reply.failure);
     },
 
     async stop() {
-      if (broken === null) await ask(null);
-      writer.terminate();
-      copier.terminate();
+      if (broken === null) await ask(STOPPED);
+      worker.terminate();
+    },
+  };
+}
+
+function startFlusher(options: FlusherOptions) {
+  const { shared } = options;
+  const worker = startWorker("flush.worker");
+  const stopped = Promise.withResolvers<void>();
+  let committed = 0;
+  let durable = 0;
+  let failure: FlushFailed | null = null;
+  let waiting: { readonly until: number; readonly flushed: PromiseWithResolvers<void> }[] = [];
+
+  worker.postMessage(options);
+  worker.onmessage = ({ data }: MessageEvent<FlusherReply | typeof STOPPED>) => {
+    if (data === STOPPED) stopped.resolve();
+    else if ("failure" in data) fail(data.failure);
+    else becameDurable(data.durable);
+  };
+  worker.onerror = ({ message }) => {
+    fail(message);
+    stopped.resolve();
+  };
+
+  /** The counts go around after 2^31 commits, so only their difference tells. */
+  const isDurable = (count: number) => ((durable - count) | 0) >= 0;
+
+  function becameDurable(count: number): void {
+    durable = count;
+    const done = waiting.filter(({ until }) => isDurable(until));
+    waiting = waiting.filter(({ until }) => !isDurable(until));
+    for (const { flushed } of done) flushed.resolve();
+  }
+
+  function fail(message: string): void {
+    failure ??= new FlushFailed(message);
+    for (const { flushed } of waiting.splice(0)) flushed.reject(failure);
+  }
+
+  return {
+    onCommit(): void {
+      committed = (committed + 1) | 0;
+    },
+
+    flush(): Promise<void> {
+      if (failure !== null) return Promise.reject(failure);
+      if (isDurable(committed)) return Promise.resolve();
+      const flushed = Promise.withResolvers<void>();
+      waiting.push({ until: committed, flushed });
+      return flushed.promise;
+    },
+
+    async stop() {
+      Atomics.store(shared, STOP, 1);
+      // One more than there were: it wakes up, flushes once more and sees that it shall stop.
+      Atomics.add(shared, COMMITS, 1);
+      Atomics.notify(shared, COMMITS);
+      await stopped.promise;
+      worker.terminate();
+    },
+  };
+}
+
+function startCopier(options: CopierOptions, onTrouble: (error: Error) => void) {
+  const worker = startWorker("checkpoint.worker");
+  const stopped = Promise.withResolvers<void>();
+  worker.postMessage(options, [options.writer]);
+  worker.onmessage = ({ data }: MessageEvent<string>) => {
+    if (data === STOPPED) stopped.resolve();
+    else onTrouble(new Error(data));
+  };
+  worker.onerror = ({ message }) => {
+    onTrouble(new Error(message));
+    stopped.resolve();
+  };
+  return {
+    async stop() {
+      worker.postMessage(STOPPED);
+      await stopped.promise;
+      worker.terminate();
+    },
+  };
+}
+
+/** Starts all. `onTrouble` hears of a copier that cannot copy: the WAL grows until it can. */
+export function startThreads(
+  options: Pick<WriterOptions, "dataDir" | "policy" | "pinKey">,
+  onTrouble: (what: string, error: unknown) => void,
+): Threads {
+  const { dataDir } = options;
+  const shared = new Int32Array(new SharedArrayBuffer(8));
+  const { port1, port2 } = new MessageChannel();
+  const flusher = startFlusher({ walFile: join(dataDir, WAL_FILE), shared });
+  const writer = startWriter({ ...options, shared, copier: port1 }, flusher.onCommit);
+  const copier = startCopier({ dataDir, writer: port2 }, (error) => onTrouble("checkpoint", error));
+  return {
+    applyBatch: writer.applyBatch,
+    flush: flusher.flush,
+    async stop() {
+      await copier.stop();
+      await writer.stop();
+      await flusher.stop();
     },
   };
 }

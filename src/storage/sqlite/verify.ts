@@ -1,163 +1,416 @@
 // Recomputes from the journal and the reservations what the tables say, and names what is off.
+//
+// Purchases go on meanwhile, and no read may stay open for long, so all is read page by page, each
+// page in one short read:
+// - A row is judged in the read of its page, together with what belongs to it.
+// - Journal, entries and what a request asked are only ever added to. What they come to is summed
+//   up in memory, a figure an account, and brought up to date in the read that compares it.
+// - What is held changes wherever a reservation ends. Accounts that seem off are looked at again,
+//   all in one read that takes as long as there are open reservations.
+// - SQLite's own two checks cannot be paged: they come last, a table at a time.
 import type { Database } from "bun:sqlite";
+import { PAGE_SIZE } from "../pages.ts";
 import type { Check } from "../store.ts";
-import { DAYS_KEPT } from "./usage.ts";
+import { amountOf } from "./journal.ts";
+import { type Counted, counterProblems, type PerAccount, perAccount } from "./recount.ts";
+import { type Place, walkByTime } from "./walk.ts";
 
 const MOST_PROBLEMS = 20;
+/** Few, because all reservations of each are counted anew in one read. */
+const ACCOUNTS_A_PAGE = 100;
 
-/** Each query gives a line for a row that is off, and no line when all is well. */
-const CHECKS: readonly { readonly name: string; readonly sql: string }[] = [
+/** In the order of the answer. */
+const NAMES = {
+  balances: "each balance is the sum of its entries",
+  held: "each held amount is the sum of the account's open reservations",
+  available: "no customer's available amount is below zero",
+  sums: "the entries of each posting sum to zero",
+  postings: "each posting has entries",
+  gaps: "the journal has no gap",
+  debits: "each debited reservation has its one debit, of its own amount, and no other has one",
+  settlement: "each debit gave Clickatell the reservation's settlementAmount",
+  answers: "each Success has its reservation, and no decline has one",
+  counters: "the limits' counters are what the reservations add up to",
+  chains: "each account's reservations are chained, newest first",
+  once: "no reference and no request stands twice",
+  ledger: "the ledger sums to zero",
+  keys: "every row points at a row that exists",
+  file: "the database file is intact",
+} as const;
+type Name = keyof typeof NAMES;
+
+type PageCheck = { readonly name: Name; readonly sql: string };
+
+const CLICKATELL = "(SELECT id FROM accounts WHERE internal = 'clickatell')";
+
+/** Each gives a line for a row that is off, of those with ids after $after up to $last. */
+const OF_POSTINGS: readonly PageCheck[] = [
   {
-    name: "each balance is the sum of its entries",
-    sql: `SELECT 'account ' || a.number || ': ledgerBalance is ' || a.ledger_balance
-        || ', its entries sum to ' || coalesce(e.total, 0) AS problem
-      FROM accounts a
-      LEFT JOIN (SELECT account_id, sum(amount) AS total FROM entries GROUP BY account_id) e
-        ON e.account_id = a.id
-      WHERE a.ledger_balance <> coalesce(e.total, 0)`,
+    name: "sums",
+    sql: `SELECT 'posting ' || id || ': its entries sum to '
+        || (amount_1 + amount_2 + coalesce(amount_3, 0))
+      FROM journal WHERE id > $after AND id <= $last
+        AND amount_1 + amount_2 + coalesce(amount_3, 0) <> 0`,
   },
   {
-    name: "each held amount is the sum of the account's open reservations",
-    sql: `SELECT 'account ' || a.number || ': held is ' || a.held
-        || ', its open reservations sum to ' || coalesce(o.total, 0) AS problem
-      FROM accounts a
-      LEFT JOIN (SELECT r.account_id, sum(r.reserve_amount) AS total
-        FROM requests r
-        WHERE r.state = 'reserved' GROUP BY r.account_id) o ON o.account_id = a.id
-      WHERE a.held <> coalesce(o.total, 0)`,
+    name: "postings",
+    sql: `SELECT 'posting ' || id || ' has no entries' FROM journal
+      WHERE id > $after AND id <= $last
+        AND kind <> 'act' AND (amount_1 IS NULL OR amount_2 IS NULL)`,
   },
   {
-    name: "no customer's available amount is below zero",
-    sql: `SELECT 'account ' || number || ': available is '
-        || (ledger_balance - held + overdraft) AS problem
-      FROM accounts WHERE internal IS NULL AND ledger_balance - held + overdraft < 0`,
-  },
-  {
-    name: "the entries of each posting sum to zero",
-    sql: `SELECT 'posting ' || journal_id || ': its entries sum to ' || sum(amount) AS problem
-      FROM entries GROUP BY journal_id HAVING sum(amount) <> 0`,
-  },
-  {
-    name: "each entry belongs to a posting, and each posting has entries",
-    sql: `SELECT 'entries of posting ' || journal_id || ' have no journal row' AS problem
-      FROM entries e WHERE NOT EXISTS (SELECT 1 FROM journal j WHERE j.id = e.journal_id)
-      UNION ALL
-      SELECT 'posting ' || id || ' has no entries' FROM journal j
-      WHERE kind <> 'act' AND NOT EXISTS (SELECT 1 FROM entries e WHERE e.journal_id = j.id)`,
-  },
-  {
-    name: "the journal has no gap",
-    sql: `SELECT 'journal: ' || count(*) || ' rows, the last one is ' || max(id) AS problem
-      FROM journal HAVING count(*) <> coalesce(max(id), 0)`,
-  },
-  {
-    name: "each debited reservation has its one debit, of its own amount, and no other has one",
-    sql: `SELECT 'reservation ' || r.reference || ': it is ' || r.state || ' with '
-        || count(j.id) || ' debits of ' || coalesce(sum(e.paid), 0) AS problem
-      FROM requests r
-      LEFT JOIN journal j ON j.reservation_id = r.id AND j.kind = 'debit'
-      LEFT JOIN (SELECT journal_id, account_id, -amount AS paid FROM entries) e
-        ON e.journal_id = j.id AND e.account_id = r.account_id
-      GROUP BY r.id
-      HAVING count(j.id) <> (r.state = 'debited')
-        OR (r.state = 'debited' AND coalesce(sum(e.paid), 0) <> r.reserve_amount)`,
-  },
-  {
-    name: "each debit gave Clickatell the reservation's settlementAmount",
+    name: "settlement",
     sql: `SELECT 'reservation ' || r.reference || ': its debit gave Clickatell '
-        || coalesce(e.amount, 0) || ', its settlementAmount is ' || coalesce(r.settlement_amount, 'none')
-          AS problem
+        || coalesce(${amountOf(CLICKATELL)}, 0) || ', its settlementAmount is '
+        || coalesce(r.settlement_amount, 'none')
       FROM journal j JOIN requests r ON r.id = j.reservation_id
-      LEFT JOIN entries e ON e.journal_id = j.id
-        AND e.account_id = (SELECT id FROM accounts WHERE internal = 'clickatell')
-      WHERE j.kind = 'debit' AND coalesce(e.amount, 0) <> coalesce(r.settlement_amount, 0)`,
-  },
-  {
-    name: "each Success has its reservation, and no decline has one",
-    sql: `SELECT 'request ' || request_id || ': answered ' || response_code || ', reservation '
-        || coalesce(state, 'missing') AS problem
-      FROM requests
-      WHERE (response_code = '0000' AND state IS NULL)
-        OR (response_code NOT IN ('0000', '2060') AND state IS NOT NULL)
-        OR (response_code = '2060' AND state = 'reserved')`,
-  },
-  {
-    name: "the limits' counters are what the reservations add up to",
-    sql: `WITH counted AS (
-        SELECT r.account_id, r.local_day AS day, r.channel_id, r.product_id, r.reserve_amount AS amount
-        FROM requests r WHERE r.state <> 'released'),
-      scoped AS (
-        SELECT account_id, day, 'all' AS scope, '*' AS scope_key, amount FROM counted
-        UNION ALL SELECT account_id, day, 'channel', channel_id, amount FROM counted
-          WHERE channel_id IS NOT NULL
-        UNION ALL SELECT account_id, day, 'product', product_id, amount FROM counted
-          WHERE product_id IS NOT NULL),
-      periods AS (
-        SELECT account_id, day AS period, scope, scope_key, amount FROM scoped
-        UNION ALL SELECT account_id, substr(day, 1, 7), scope, scope_key, amount FROM scoped),
-      recount AS (
-        SELECT account_id, period, scope, CAST(scope_key AS TEXT) AS scope_key,
-          sum(amount) AS amount, count(*) AS count
-        FROM periods GROUP BY 1, 2, 3, 4),
-      -- Older periods may be forgotten (usage.ts).
-      kept AS (
-        SELECT id AS account_id, number,
-          date((SELECT max(key) FROM json_each(accounts.usage)), '-${DAYS_KEPT} days') AS oldest
-        FROM accounts)
-      SELECT 'account ' || a.number || ', ' || period || ', ' || scope || ' ' || scope_key
-          || ': the counter is ' || coalesce(u.amount, 0) || ' in ' || coalesce(u.count, 0)
-          || ', the reservations are ' || coalesce(c.amount, 0) || ' in ' || coalesce(c.count, 0)
-          AS problem
-      FROM usage u FULL JOIN recount c USING (account_id, period, scope, scope_key)
-      JOIN kept a USING (account_id)
-      WHERE (u.period IS NOT NULL OR a.oldest IS NULL
-          OR period >= substr(a.oldest, 1, length(period)))
-        AND (coalesce(u.amount, 0) <> coalesce(c.amount, 0)
-          OR coalesce(u.count, 0) <> coalesce(c.count, 0))`,
-  },
-  {
-    name: "each account's reservations are chained, newest first",
-    sql: `SELECT 'account ' || a.number || ': its last reservation is '
-        || coalesce(a.last_reservation, 'none') || ', the newest one is ' || max(r.id) AS problem
-      FROM requests r JOIN accounts a ON a.id = r.account_id
-      GROUP BY a.id HAVING a.last_reservation IS NOT max(r.id)
-      UNION ALL
-      SELECT 'reservation ' || reference || ': it names ' || coalesce(previous, 'none')
-        || ' as the one before it, that is ' || coalesce(before, 'none')
-      FROM (SELECT reference, previous,
-          lag(id) OVER (PARTITION BY account_id ORDER BY id) AS before
-        FROM requests WHERE account_id IS NOT NULL)
-      WHERE previous IS NOT before`,
-  },
-  {
-    name: "no reference and no request stands twice",
-    sql: `SELECT 'reference ' || reference || ' stands ' || count(*) || ' times' AS problem
-      FROM requests NOT INDEXED
-      WHERE reference IS NOT NULL GROUP BY reference HAVING count(*) > 1
-      UNION ALL
-      SELECT 'request ' || request_id || ' stands ' || count(*) || ' times'
-      FROM requests NOT INDEXED GROUP BY request_id HAVING count(*) > 1`,
-  },
-  {
-    name: "the ledger sums to zero",
-    sql: `SELECT 'all balances together are ' || sum(ledger_balance) AS problem
-      FROM accounts HAVING sum(ledger_balance) <> 0`,
-  },
-  {
-    name: "every row points at a row that exists",
-    sql: `SELECT 'table ' || "table" || ', row ' || coalesce(rowid, '?') || ': its '
-        || parent || ' is missing' AS problem FROM pragma_foreign_key_check`,
-  },
-  {
-    name: "the database file is intact",
-    sql: `SELECT integrity_check AS problem FROM pragma_integrity_check
-      WHERE integrity_check <> 'ok'`,
+      WHERE j.id > $after AND j.id <= $last AND j.kind = 'debit'
+        AND coalesce(${amountOf(CLICKATELL)}, 0) <> coalesce(r.settlement_amount, 0)`,
   },
 ];
 
-export function verify(db: Database): Check[] {
-  return CHECKS.map(({ name, sql }) => {
-    const rows = db.query(`${sql} LIMIT ${MOST_PROBLEMS}`).all() as { problem: string }[];
-    return { name, ok: rows.length === 0, problems: rows.map(({ problem }) => problem) };
+const OF_REQUESTS: readonly PageCheck[] = [
+  {
+    name: "debits",
+    sql: `SELECT 'reservation ' || coalesce(r.reference, r.request_id) || ': it is '
+        || coalesce(r.state, 'missing') || ' with ' || count(j.id) || ' debits of '
+        || coalesce(-sum(${amountOf("r.account_id")}), 0)
+      FROM requests r
+      LEFT JOIN journal j ON j.reservation_id = r.id AND j.kind = 'debit'
+      WHERE r.id > $after AND r.id <= $last
+      GROUP BY r.id
+      HAVING count(j.id) <> (r.state IS 'debited')
+        OR (r.state = 'debited'
+          AND coalesce(-sum(${amountOf("r.account_id")}), 0) <> r.reserve_amount)`,
+  },
+  {
+    name: "answers",
+    sql: `SELECT 'request ' || request_id || ': answered ' || response_code || ', reservation '
+        || coalesce(state, 'missing')
+      FROM requests
+      WHERE id > $after AND id <= $last AND ((response_code = '0000' AND state IS NULL)
+        OR (response_code NOT IN ('0000', '2060') AND state IS NOT NULL)
+        OR (response_code = '2060' AND state = 'reserved'))`,
+  },
+];
+
+/** Keeps the first lines of each check. */
+function problemList() {
+  const lines = new Map<Name, string[]>();
+  const of = (name: Name) => lines.get(name) ?? [];
+  return {
+    add(name: Name, ...more: readonly string[]): void {
+      lines.set(name, [...of(name), ...more].slice(0, MOST_PROBLEMS));
+    },
+    checks: (): Check[] =>
+      Object.entries(NAMES).map(([key, name]) => {
+        const problems = of(key as Name);
+        return { name, ok: problems.length === 0, problems };
+      }),
+  };
+}
+type Problems = ReturnType<typeof problemList>;
+
+type Bounds = { readonly after: number; readonly last: number };
+
+/**
+ * Reads on in a table whose rows are only ever added. `ids` gives those that follow, in order.
+ */
+function reading(db: Database, ids: string, take: (page: Bounds) => void) {
+  const ahead = db.query(`SELECT max(id) AS last, count(*) AS count FROM (${ids} LIMIT $size)`);
+  let after = Number.MIN_SAFE_INTEGER;
+  function next(): number {
+    const { last, count } = ahead.get({ after, size: PAGE_SIZE }) as {
+      last: number | null;
+      count: number;
+    };
+    if (last === null) return 0;
+    take({ after, last });
+    after = last;
+    return count;
+  }
+  const nextPage = db.transaction(next);
+  return {
+    /** Takes all there is, each page in a read of its own; what is added meanwhile, later. */
+    takeAll(): void {
+      while (nextPage() === PAGE_SIZE);
+    },
+    /** Takes what was added since, within a read. */
+    catchUp(): void {
+      while (next() > 0);
+    },
+  };
+}
+
+function runOn(db: Database, checks: readonly PageCheck[], problems: Problems) {
+  const prepared = checks.map(({ name, sql }) => ({
+    name,
+    query: db.query(`${sql} LIMIT ${MOST_PROBLEMS}`),
+  }));
+  return (page: Bounds) => {
+    for (const { name, query } of prepared) {
+      const lines = query.values(page).flat() as string[];
+      if (lines.length > 0) problems.add(name, ...lines);
+    }
+  };
+}
+
+/** Postings with their entries; sums the entries up by account and counts the records. */
+function postingsOf(db: Database, problems: Problems) {
+  const sums = perAccount(0);
+  const check = runOn(db, OF_POSTINGS, problems);
+  const entries = db.query(
+    "SELECT account_id, amount FROM entries WHERE journal_id > $after AND journal_id <= $last",
+  );
+  const records = db.query(
+    "SELECT count(*) AS count, max(id) AS last FROM journal WHERE id > $after AND id <= $last",
+  );
+  let count = 0;
+  let last = 0;
+  const pages = reading(db, "SELECT id FROM journal WHERE id > $after ORDER BY id", (page) => {
+    check(page);
+    for (const [account, amount] of entries.values(page) as [number, number][]) {
+      sums.add(account, amount);
+    }
+    const more = records.get(page) as { count: number; last: number | null };
+    count += more.count;
+    last = more.last ?? last;
   });
+  return {
+    ...pages,
+    sums,
+    checkGaps(): void {
+      if (count !== last) problems.add("gaps", `journal: ${count} rows, the last one is ${last}`);
+    },
+  };
+}
+
+/** Requests with their debits; follows each account's chain of reservations. */
+function requestsOf(db: Database, problems: Problems) {
+  const newest = perAccount(0);
+  const unchained = new Set<number>();
+  const check = runOn(db, OF_REQUESTS, problems);
+  const reservations = db.query(
+    `SELECT id, account_id, previous FROM requests
+     WHERE id > $after AND id <= $last AND account_id IS NOT NULL ORDER BY id`,
+  );
+  const reference = db.query("SELECT reference FROM requests WHERE id = ?");
+  const pages = reading(db, "SELECT id FROM requests WHERE id > $after ORDER BY id", (page) => {
+    check(page);
+    for (const link of reservations.values(page) as [number, number, number | null][]) {
+      follow(...link);
+    }
+  });
+
+  function follow(id: number, account: number, previous: number | null): void {
+    const before = newest.get(account);
+    newest.set(account, id);
+    if ((previous ?? 0) === before) return;
+    unchained.add(account);
+    problems.add(
+      "chains",
+      `reservation ${reference.values(id).flat()[0]}: it names ${previous ?? "none"} as the one ` +
+        `before it, that is ${before === 0 ? "none" : before}`,
+    );
+  }
+
+  return { ...pages, newest, unchained };
+}
+
+/** What each account has open, which changes while it is read. */
+function openSums(db: Database): PerAccount {
+  const sums = perAccount(0);
+  const page = db.query(
+    `SELECT id, reserved_at AS at, account_id AS account, reserve_amount AS amount FROM requests
+     WHERE state = 'reserved' AND (reserved_at, id) > (?, ?)
+     ORDER BY reserved_at, id LIMIT ?`,
+  );
+  walkByTime<Place & { account: number; amount: number }>(
+    0,
+    ({ at, id }, limit) => page.all(at, id, limit) as never,
+    ({ account, amount }) => sums.add(account, amount),
+  );
+  return sums;
+}
+
+type AccountRow = {
+  readonly id: number;
+  readonly number: string;
+  readonly internal: string | null;
+  readonly balance: number;
+  readonly held: number;
+  readonly overdraft: number;
+  readonly usage: string;
+  readonly newest: number | null;
+};
+
+/** What was read before, to compare the accounts with. */
+type Known = {
+  readonly postings: ReturnType<typeof postingsOf>;
+  readonly requests: ReturnType<typeof requestsOf>;
+  readonly open: PerAccount;
+};
+
+/** What stands in one account's row against itself and against what was summed up. */
+function checkFigures(row: AccountRow, { postings, requests }: Known, problems: Problems): void {
+  const name = `account ${row.number}`;
+  const sum = postings.sums.get(row.id);
+  if (row.balance !== sum) {
+    const line = `${name}: ledgerBalance is ${row.balance}, its entries sum to ${sum}`;
+    problems.add("balances", line);
+  }
+  const available = row.balance - row.held + row.overdraft;
+  if (row.internal === null && available < 0) {
+    problems.add("available", `${name}: available is ${available}`);
+  }
+  const newest = requests.newest.get(row.id);
+  if ((row.newest ?? 0) !== newest) {
+    const last = `its last reservation is ${row.newest ?? "none"}`;
+    problems.add("chains", `${name}: ${last}, the newest one is ${newest || "none"}`);
+  }
+}
+
+/** Counts an account's reservations anew, the newest first; gives how many it looked at. */
+function counterCheck(db: Database, { requests }: Known, problems: Problems) {
+  const reservation = db.query(
+    `SELECT previous, state, local_day, channel_id, product_id, reserve_amount
+     FROM requests WHERE id = ?`,
+  );
+  type Link = Counted & { readonly previous: number | null; readonly state: string };
+  let looked = 0;
+
+  function* counting(newest: number): Iterable<Counted> {
+    for (let id: number | null = newest || null; id !== null; looked += 1) {
+      const link = reservation.get(id) as Link;
+      if (link.state !== "released") yield link;
+      id = link.previous;
+    }
+  }
+
+  return (account: AccountRow): number => {
+    looked = 0;
+    if (requests.unchained.has(account.id)) {
+      const line = `account ${account.number}: no recount, its reservations are not chained`;
+      problems.add("counters", line);
+    } else {
+      const newest = requests.newest.get(account.id);
+      problems.add("counters", ...counterProblems(account, counting(newest)));
+    }
+    return looked;
+  };
+}
+
+/** Checks every account; gives those whose held amount seems off. */
+function checkAccounts(db: Database, known: Known, problems: Problems): number[] {
+  const rows = db.query(
+    `SELECT id, number, internal, ledger_balance AS balance, held, overdraft, usage,
+       last_reservation AS newest
+     FROM accounts WHERE id > ? ORDER BY id LIMIT ${ACCOUNTS_A_PAGE}`,
+  );
+  const checkCounters = counterCheck(db, known, problems);
+  const { sums } = known.postings;
+  const suspects: number[] = [];
+  // How far each balance is from its entries, which no posting changes.
+  const differences = perAccount(Number.NaN);
+  let after = Number.MIN_SAFE_INTEGER;
+
+  const nextPage = db.transaction(() => {
+    // What came since is added first, so that accounts and sums are of one moment.
+    known.postings.catchUp();
+    known.requests.catchUp();
+    const page = rows.all(after) as AccountRow[];
+    let looked = 0;
+    for (const row of page) {
+      checkFigures(row, known, problems);
+      differences.set(row.id, row.balance - sums.get(row.id));
+      if (row.held !== known.open.get(row.id)) suspects.push(row.id);
+      looked += checkCounters(row);
+      after = row.id;
+      if (looked > PAGE_SIZE) return true;
+    }
+    return page.length === ACCOUNTS_A_PAGE;
+  });
+  while (nextPage());
+
+  let total = 0;
+  differences.each((id, difference) => {
+    if (!Number.isNaN(difference)) total += difference + sums.get(id);
+  });
+  if (total !== 0) problems.add("ledger", `all balances together are ${total}`);
+  return suspects;
+}
+
+/** Looks at accounts again, in one read with all that is open. */
+function checkHeld(db: Database, suspects: readonly number[], problems: Problems): void {
+  const off = db.query(
+    `SELECT 'account ' || a.number || ': held is ' || a.held
+        || ', its open reservations sum to ' || coalesce(o.total, 0)
+      FROM accounts a
+      LEFT JOIN (SELECT account_id, sum(reserve_amount) AS total
+        FROM requests INDEXED BY requests_open
+        WHERE state = 'reserved' AND reserved_at >= 0
+          AND account_id IN (SELECT value FROM json_each($suspects))
+        GROUP BY account_id) o ON o.account_id = a.id
+      WHERE a.id IN (SELECT value FROM json_each($suspects)) AND a.held <> coalesce(o.total, 0)
+      LIMIT ${MOST_PROBLEMS}`,
+  );
+  const lines = off.values({ suspects: JSON.stringify(suspects) });
+  problems.add("held", ...(lines.flat() as string[]));
+}
+
+/**
+ * Reads a unique index in its own order. That it holds every row, and none twice, is for SQLite's
+ * check to say.
+ */
+function checkOnce(db: Database, what: string, column: string, problems: Problems): void {
+  const lastOfPage = db.query(
+    `SELECT max(${column}) AS last, count(*) AS count FROM (SELECT ${column} FROM requests
+       WHERE ${column} > $after ORDER BY ${column} LIMIT ${PAGE_SIZE})`,
+  );
+  const twice = db.query(
+    `SELECT '${what} ' || ${column} || ' stands ' || count(*) || ' times' FROM requests
+     WHERE ${column} > $after AND ${column} <= $last
+     GROUP BY ${column} HAVING count(*) > 1 LIMIT ${MOST_PROBLEMS}`,
+  );
+  for (let after: string | null = ""; after !== null; ) {
+    const page = lastOfPage.get({ after }) as { last: string; count: number };
+    const { last, count } = page;
+    if (count > 0) problems.add("once", ...(twice.values({ after, last }).flat() as string[]));
+    after = count === PAGE_SIZE ? last : null;
+  }
+}
+
+/** SQLite's own checks, each of which reads a table from its beginning to its end. */
+function checkTables(db: Database, problems: Problems): void {
+  const tables = db.query("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name");
+  const keys = db.query(
+    `SELECT 'table ' || "table" || ', row ' || coalesce(rowid, '?') || ': its '
+        || parent || ' is missing' FROM pragma_foreign_key_check(?) LIMIT ${MOST_PROBLEMS}`,
+  );
+  const file = db.query(
+    `SELECT integrity_check FROM pragma_integrity_check(?)
+     WHERE integrity_check <> 'ok' LIMIT ${MOST_PROBLEMS}`,
+  );
+  for (const table of ["sqlite_schema", ...(tables.values().flat() as string[])]) {
+    problems.add("keys", ...(keys.values(table).flat() as string[]));
+    problems.add("file", ...(file.values(table).flat() as string[]));
+  }
+}
+
+export function verify(db: Database): Check[] {
+  const problems = problemList();
+  const postings = postingsOf(db, problems);
+  const requests = requestsOf(db, problems);
+  postings.takeAll();
+  requests.takeAll();
+  const open = openSums(db);
+  // Again, so that the first read of accounts has little left to catch up with.
+  postings.takeAll();
+  const suspects = checkAccounts(db, { postings, requests, open }, problems);
+  postings.checkGaps();
+  if (suspects.length > 0) checkHeld(db, suspects, problems);
+  checkOnce(db, "reference", "reference", problems);
+  checkOnce(db, "request", "request_id", problems);
+  checkTables(db, problems);
+  return problems.checks();
 }

@@ -1,41 +1,17 @@
 // The server's writing thread: applies one batch after the other on a connection of its own, so
-// that neither a commit nor a slow disk ever holds up the thread that answers. threads.ts is its
-// other end; batches and outcomes pass as JSON text, which costs a fraction of a structured clone.
+// that neither a commit nor a slow disk ever holds up the thread that answers.
+import { FlushFailed, StoreBusy } from "../store.ts";
 import {
-  type BatchTimes,
-  FlushFailed,
-  type Operation,
-  StoreBusy,
-  type StoreOptions,
-} from "../store.ts";
+  COMMITS,
+  STOPPED,
+  type WriterBatch,
+  type WriterFailure,
+  type WriterOptions,
+  type WriterReply,
+} from "./messages.ts";
 import { openSqliteStore, type SqliteStore } from "./store.ts";
 
 declare const self: Worker;
-
-export type WriterOptions = Pick<StoreOptions, "policy" | "pinKey"> & { readonly dataDir: string };
-
-/** Why a batch was not applied, as its own word: errors lose their class on the way. */
-export type WriterFailure = { readonly kind: "busy" | "flush" | "other"; readonly message: string };
-
-let store: SqliteStore | null = null;
-
-function apply(text: string): string {
-  const { operations, times } = JSON.parse(text) as {
-    operations: Operation[];
-    times: BatchTimes;
-  };
-  try {
-    if (store === null) throw new Error("the writing thread has no store");
-    const outcomes = store.applyNow(operations, times);
-    return JSON.stringify({
-      outcomes: outcomes.map((outcome) =>
-        outcome.kind === "failed" ? { ...outcome, error: messageOf(outcome.error) } : outcome,
-      ),
-    });
-  } catch (error) {
-    return JSON.stringify({ failure: failureOf(error) });
-  }
-}
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
@@ -45,20 +21,46 @@ function failureOf(error: unknown): WriterFailure {
   return { kind, message: messageOf(error) };
 }
 
-self.onmessage = ({ data }: MessageEvent<WriterOptions | string | null>) => {
-  if (typeof data === "string") {
-    self.postMessage(apply(data));
-  } else if (data === null) {
-    store?.close();
-    self.postMessage("closed");
-  } else {
-    store = openSqliteStore(data.dataDir, {
-      serving: true,
-      now: Date.now,
-      newUuid: Bun.randomUUIDv7,
-      policy: data.policy,
-      pinKey: data.pinKey,
-    });
-    store.neverWait();
-  }
+/** Applies batches in their order, and none past one that failed unknown to the sender. */
+function applier(store: SqliteStore, shared: Int32Array) {
+  let failures = 0;
+  return ({ operations, times, failures: known }: WriterBatch): WriterReply => {
+    if (known < failures) {
+      return { failure: { kind: "skipped", message: "the batch before it failed" } };
+    }
+    try {
+      const outcomes = store.applyNow(operations, times);
+      Atomics.add(shared, COMMITS, 1);
+      Atomics.notify(shared, COMMITS);
+      return {
+        outcomes: outcomes.map((outcome) =>
+          outcome.kind === "failed" ? { ...outcome, error: messageOf(outcome.error) } : outcome,
+        ),
+      };
+    } catch (error) {
+      failures += 1;
+      return { failure: failureOf(error) };
+    }
+  };
+}
+
+self.onmessage = ({ data: options }: MessageEvent<WriterOptions>) => {
+  const { dataDir, policy, pinKey, shared, copier } = options;
+  const outside = { now: Date.now, newUuid: Bun.randomUUIDv7 };
+  const store = openSqliteStore(dataDir, { serving: true, ...outside, policy, pinKey });
+  store.neverWait();
+  const apply = applier(store, shared);
+  copier.onmessage = () => {
+    store.finishWal();
+    copier.postMessage("finished");
+  };
+  self.onmessage = ({ data }: MessageEvent<string>) => {
+    if (data === STOPPED) {
+      copier.close();
+      store.close();
+      self.postMessage(STOPPED);
+    } else {
+      self.postMessage(JSON.stringify(apply(JSON.parse(data) as WriterBatch)));
+    }
+  };
 };

@@ -101,7 +101,7 @@ CREATE TABLE requests (
   CHECK ((resolved_at IS NULL) = (resolved_by IS NULL))
 ) STRICT;
 CREATE INDEX requests_open ON requests (reserved_at) WHERE state = 'reserved';
-CREATE INDEX requests_debited ON requests (resolved_at) WHERE state = 'debited';
+CREATE INDEX requests_ended ON requests (resolved_at) WHERE resolved_at IS NOT NULL;
 
 CREATE TRIGGER reservations_end_once BEFORE UPDATE OF state ON requests
 WHEN OLD.state IS NOT NEW.state AND OLD.state IS NOT 'reserved'
@@ -113,8 +113,9 @@ CREATE TRIGGER requests_stay_as_asked BEFORE UPDATE OF id, request_id, received_
 BEGIN SELECT RAISE(ABORT, 'what was asked and reserved is never changed'); END;
 -- INSERT OR REPLACE deletes without a delete trigger, so the insert itself is looked at.
 CREATE TRIGGER requests_no_replace BEFORE INSERT ON requests
-WHEN EXISTS (SELECT 1 FROM requests
-  WHERE id = NEW.id OR request_id = NEW.request_id OR reference = NEW.reference)
+WHEN EXISTS (SELECT 1 FROM requests WHERE request_id = NEW.request_id)
+  OR EXISTS (SELECT 1 FROM requests WHERE reference = NEW.reference)
+  OR EXISTS (SELECT 1 FROM requests WHERE id = NEW.id)
 BEGIN SELECT RAISE(ABORT, 'a request stands once'); END;
 CREATE TRIGGER requests_stay BEFORE DELETE ON requests
 BEGIN SELECT RAISE(ABORT, 'no request is ever deleted'); END;
@@ -134,7 +135,9 @@ CREATE TABLE tombstones (
   at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Postings and admin acts, in one unbroken sequence. An act that moves money is one row.
+-- Postings and admin acts, in one unbroken sequence. An act that moves money is one row, and a
+-- posting is its row: its two or three entries stand in it, so that it is whole or not there, and
+-- they sum to zero or it is refused.
 CREATE TABLE journal (
   id INTEGER PRIMARY KEY,
   at INTEGER NOT NULL,
@@ -145,36 +148,46 @@ CREATE TABLE journal (
   detail TEXT,
   reservation_id INTEGER REFERENCES requests (id),
   actor TEXT CHECK (actor IS NULL OR json_valid(actor)),
-  reason TEXT
+  reason TEXT,
+  account_1 INTEGER REFERENCES accounts (id),
+  amount_1 INTEGER CHECK (amount_1 <> 0),
+  account_2 INTEGER REFERENCES accounts (id),
+  amount_2 INTEGER CHECK (amount_2 <> 0),
+  account_3 INTEGER REFERENCES accounts (id),
+  amount_3 INTEGER CHECK (amount_3 <> 0),
+  CONSTRAINT posting_has_entries CHECK ((kind = 'act') = (amount_1 IS NULL)
+    AND (amount_1 IS NULL) = (amount_2 IS NULL) AND (amount_1 IS NULL) = (account_1 IS NULL)
+    AND (amount_2 IS NULL) = (account_2 IS NULL) AND (amount_3 IS NULL) = (account_3 IS NULL)
+    AND (amount_3 IS NULL OR amount_2 IS NOT NULL)),
+  CONSTRAINT entries_sum_to_zero CHECK (amount_1 + amount_2 + coalesce(amount_3, 0) = 0),
+  CONSTRAINT one_entry_an_account
+    CHECK (account_1 <> account_2 AND (account_3 IS NULL OR account_3 NOT IN (account_1, account_2)))
 ) STRICT;
 CREATE UNIQUE INDEX journal_one_debit ON journal (reservation_id) WHERE kind = 'debit';
 CREATE UNIQUE INDEX journal_one_correction ON journal (reservation_id) WHERE kind = 'correction';
+-- What moved money by hand; debits are found by their reservations.
+CREATE INDEX journal_by_hand ON journal (at) WHERE kind NOT IN ('act', 'debit', 'opening');
+-- Each change of a buyer's account, so that its purchases are found in the accounts that it had.
+CREATE INDEX journal_of_buyers ON journal (detail ->> '$.buyerId')
+  WHERE act IN ('accounts map', 'accounts unmap');
 
--- The entries of a posting are written just before its journal row, which seals them.
-CREATE TABLE entries (
-  journal_id INTEGER NOT NULL REFERENCES journal (id) DEFERRABLE INITIALLY DEFERRED,
-  account_id INTEGER NOT NULL REFERENCES accounts (id),
-  amount INTEGER NOT NULL CHECK (amount <> 0),
-  PRIMARY KEY (journal_id, account_id)
-) STRICT, WITHOUT ROWID;
-
-CREATE TRIGGER journal_sums_to_zero BEFORE INSERT ON journal
-WHEN (SELECT coalesce(sum(amount), 0) FROM entries WHERE journal_id = NEW.id) <> 0
-BEGIN SELECT RAISE(ABORT, 'the entries of a posting must sum to zero'); END;
-CREATE TRIGGER entries_sealed BEFORE INSERT ON entries
-WHEN EXISTS (SELECT 1 FROM journal WHERE id = NEW.journal_id)
-BEGIN SELECT RAISE(ABORT, 'a posting takes no more entries once it is written'); END;
 CREATE TRIGGER journal_no_replace BEFORE INSERT ON journal
 WHEN EXISTS (SELECT 1 FROM journal WHERE id = NEW.id)
+  OR NEW.kind = 'debit' AND EXISTS
+    (SELECT 1 FROM journal WHERE reservation_id = NEW.reservation_id AND kind = 'debit')
+  OR NEW.kind = 'correction' AND EXISTS
+    (SELECT 1 FROM journal WHERE reservation_id = NEW.reservation_id AND kind = 'correction')
 BEGIN SELECT RAISE(ABORT, 'the journal is never changed'); END;
 CREATE TRIGGER journal_no_update BEFORE UPDATE ON journal
 BEGIN SELECT RAISE(ABORT, 'the journal is never changed'); END;
 CREATE TRIGGER journal_no_delete BEFORE DELETE ON journal
 BEGIN SELECT RAISE(ABORT, 'the journal is never changed'); END;
-CREATE TRIGGER entries_no_update BEFORE UPDATE ON entries
-BEGIN SELECT RAISE(ABORT, 'the journal is never changed'); END;
-CREATE TRIGGER entries_no_delete BEFORE DELETE ON entries
-BEGIN SELECT RAISE(ABORT, 'the journal is never changed'); END;
+
+CREATE VIEW entries AS
+  SELECT id AS journal_id, account_1 AS account_id, amount_1 AS amount FROM journal
+    WHERE account_1 IS NOT NULL
+  UNION ALL SELECT id, account_2, amount_2 FROM journal WHERE account_2 IS NOT NULL
+  UNION ALL SELECT id, account_3, amount_3 FROM journal WHERE account_3 IS NOT NULL;
 
 CREATE TABLE findings (
   id INTEGER PRIMARY KEY,
@@ -192,8 +205,10 @@ CREATE TABLE findings (
   CONSTRAINT findings_kind_key UNIQUE (kind, key),
   CHECK ((closed_at IS NULL) = (closed_by IS NULL))
 ) STRICT;
-CREATE INDEX findings_unmatched ON findings (request_id) WHERE kind = 'unmatched-success';
-CREATE INDEX findings_open ON findings (id) WHERE closed_at IS NULL;
+CREATE INDEX findings_request_id ON findings (request_id, kind) WHERE request_id IS NOT NULL;
+CREATE INDEX findings_reference ON findings (reference) WHERE reference IS NOT NULL;
+-- The open ones of a kind stand first, in the order of their ids.
+CREATE INDEX findings_kind ON findings (kind, closed_at);
 
 CREATE TABLE limits (
   scope TEXT NOT NULL CHECK (scope IN ('global', 'channel', 'product', 'account')),

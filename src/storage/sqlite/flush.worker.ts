@@ -1,0 +1,31 @@
+// The server's flushing thread: one fdatasync of the WAL after the other, as long as there are
+// commits that none has covered. It learns of a commit from the writer's count in shared memory and
+// not through the thread that answers, which may be busy at that moment.
+//
+// A flush makes durable every commit that was counted before it began (store.ts says why), so what
+// it tells is the count that it read before.
+import { closeSync, fdatasyncSync, openSync } from "node:fs";
+import { COMMITS, type FlusherOptions, type FlusherReply, STOP, STOPPED } from "./messages.ts";
+
+declare const self: Worker;
+
+self.onmessage = ({ data: { walFile, shared } }: MessageEvent<FlusherOptions>) => {
+  const tell = (reply: FlusherReply | typeof STOPPED) => self.postMessage(reply);
+  // No lock of SQLite stands on the WAL, so a descriptor of its own may be closed too.
+  const wal = openSync(walFile, "r+");
+  let durable = 0;
+  try {
+    while (Atomics.load(shared, STOP) === 0) {
+      Atomics.wait(shared, COMMITS, durable);
+      const commits = Atomics.load(shared, COMMITS);
+      fdatasyncSync(wal);
+      durable = commits;
+      tell({ durable });
+    }
+    closeSync(wal);
+  } catch (error) {
+    // It is never tried again: the system may have forgotten what a failed flush did not write.
+    tell({ failure: error instanceof Error ? error.message : String(error) });
+  }
+  tell(STOPPED);
+};

@@ -1,0 +1,50 @@
+// What the server's threads say to one another (threads.ts starts them and explains them).
+import type { BatchTimes, Operation, OperationOutcome, StoreOptions } from "../store.ts";
+
+// ---------------------------------------------------------------- the writer
+
+export type WriterOptions = Pick<StoreOptions, "policy" | "pinKey"> & {
+  readonly dataDir: string;
+  /** Where it counts its commits, for the thread that flushes them. */
+  readonly shared: Int32Array;
+  /** Asks by any message for the last pass over the WAL, and is answered when it is done. */
+  readonly copier: MessagePort;
+};
+
+/** Passes as JSON text, which costs a fraction of a structured clone. */
+export type WriterBatch = {
+  readonly operations: readonly Operation[];
+  readonly times: BatchTimes;
+  /** How many failures were known as it was sent: it must not be applied past one that was not. */
+  readonly failures: number;
+};
+
+/** Why a batch was not applied, as a word: an error loses its class on the way. */
+export type WriterFailure = {
+  readonly kind: "busy" | "flush" | "skipped" | "other";
+  readonly message: string;
+};
+
+/** Passes as JSON text. */
+export type WriterReply =
+  | { readonly outcomes: OperationOutcome[] }
+  | { readonly failure: WriterFailure };
+
+// ---------------------------------------------------------------- the flusher
+
+export type FlusherOptions = { readonly walFile: string; readonly shared: Int32Array };
+
+/** Places in the shared memory: the writer's commits, counted around; 1 once it shall stop. */
+export const COMMITS = 0;
+export const STOP = 1;
+
+/** The count up to which all is durable, or why a flush failed. */
+export type FlusherReply = { readonly durable: number } | { readonly failure: string };
+
+// ---------------------------------------------------------------- the copier
+
+/** `writer` is asked for the last pass by any message, and answers when it is done. */
+export type CopierOptions = { readonly dataDir: string; readonly writer: MessagePort };
+
+/** What each thread says as it has let go of its files. */
+export const STOPPED = "stopped";
