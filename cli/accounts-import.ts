@@ -1,4 +1,6 @@
-// accounts import: many new accounts from a CSV file, all of them or none.
+// accounts import: many new accounts from a CSV file, all of them or none: every row is checked
+// before the first is written. They are written some hundred in a commit, because a purchase waits
+// for each commit of a command.
 import { readFileSync } from "node:fs";
 import { progress } from "@clack/prompts";
 import type { Command } from "commander";
@@ -163,11 +165,35 @@ function totalOf(good: readonly Numbered[]): Minor {
   }, ZERO);
 }
 
-/** What the store knows against rows: taken numbers, buyers mapped elsewhere. */
-function apply({ store, by }: Session, good: readonly Numbered[], dryRun: boolean): BadRow[] {
-  const accounts = good.map(({ account }) => account);
+/** Rows in one commit: some 30 ms, during which nobody else can write. */
+const ROWS_A_COMMIT = 400;
+
+function add({ store, by }: Session, rows: readonly Numbered[], dryRun: boolean): BadRow[] {
+  const accounts = rows.map(({ account }) => account);
   const refusals = unwrap(store.addAccounts(by, "accounts import", accounts, dryRun));
-  return refusals.map(({ index, message }) => ({ line: good[index]?.line ?? 0, reason: message }));
+  return refusals.map(({ index, message }) => ({ line: rows[index]?.line ?? 0, reason: message }));
+}
+
+/** Writes what was checked; only what somebody else added meanwhile can stop it on the way. */
+async function write(session: Session, file: string, good: readonly Numbered[]): Promise<void> {
+  for (let done = 0; done < good.length; done += ROWS_A_COMMIT) {
+    const rows = good.slice(done, done + ROWS_A_COMMIT);
+    const bad = add(session, rows, false);
+    if (bad.length > 0 && done === 0) refuseRows(file, bad);
+    if (bad.length > 0) {
+      const lines = bad.map(({ line, reason }) => `line ${line}: ${reason}`);
+      throw new Failure(
+        "refused",
+        [
+          `${file}: somebody else added accounts meanwhile. The rows before line ` +
+            `${rows[0]?.line} are imported; import the others from a file of their own`,
+          ...lines,
+        ].join("\n"),
+      );
+    }
+    // The next purchase comes first.
+    await Bun.sleep(1);
+  }
 }
 
 function refuseRows(file: string, bad: readonly BadRow[]): void {
@@ -191,7 +217,7 @@ async function importFile(session: Session, file: string, dryRun: boolean) {
   const { good, bad } = await checkRows(header, rows, { bank, step: bar.step });
   bar.stop(`${rows.length} rows checked`);
   // Rows that are bad by themselves do not hide what the store has against the others.
-  if (dryRun || bad.length > 0) refuseRows(file, [...bad, ...apply(session, good, true)]);
+  refuseRows(file, [...bad, ...add(session, good, true)]);
 
   const total = totalOf(good);
   const what = `${good.length} accounts with ${money(total, bank)} in all`;
@@ -199,7 +225,7 @@ async function importFile(session: Session, file: string, dryRun: boolean) {
   if (dryRun) return { json, text: () => `Every row is good: ${what}. Nothing was imported.` };
   await confirm(session, `Import ${what}?`);
   if (canAsk(session)) note(`Writing ${good.length} accounts, which may take some seconds ...`);
-  refuseRows(file, apply(session, good, false));
+  await write(session, file, good);
   return { json, text: () => `Imported ${what}.` };
 }
 

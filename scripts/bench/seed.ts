@@ -11,7 +11,9 @@ import { readPinKey } from "../../src/keys.ts";
 import { pinHash } from "../../src/storage/sqlite/pins.ts";
 import { FIRST_BUYER, HAS_NOTHING, HAS_PIN, PIN } from "./client.ts";
 
-const BALANCE = minor(10_000_000_000);
+/** So much for each that nobody runs out, and all together stay inside a balance's fifteen digits. */
+const balanceOf = (accounts: number) =>
+  minor(Math.min(10_000_000_000, Math.floor(900_000_000_000_000 / accounts)));
 const BY = {
   loginUid: null,
   loginName: null,
@@ -35,7 +37,7 @@ export function seedBank(dataDir: string, accounts: number, secret: string | nul
   const rows = Array.from({ length: accounts }, (_, account) => ({
     number: `A${account}`,
     name: `Account ${account}`,
-    balance: HAS_NOTHING(account) ? minor(0) : BALANCE,
+    balance: HAS_NOTHING(account) ? minor(0) : balanceOf(accounts),
     overdraft: minor(0),
     status: "active" as const,
     buyers: [String(FIRST_BUYER + account)],

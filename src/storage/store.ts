@@ -386,7 +386,7 @@ export type Store = {
   endServing(): boolean;
 
   // What an admin changes. Durable when the call returns.
-  /** All or none; a dry run checks all and adds none. */
+  /** All or none, in one commit, so hand in few at a time. A dry run is a read. */
   addAccounts(
     by: By,
     act: string,

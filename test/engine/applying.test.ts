@@ -1,7 +1,7 @@
 // What holds while a batch is with the store: it is not known yet what its operations come to, and
 // the rules of time (contract.md 4.3) hold all the same.
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { BUDGET_MS, DISK_FULL, type HeldBank, heldBank, RESULT_MS } from "./held-disk.ts";
+import { BUDGET_MS, BUSY, DISK_FULL, type HeldBank, heldBank, RESULT_MS } from "./held-disk.ts";
 
 let bank: HeldBank;
 beforeEach(() => {
@@ -26,6 +26,59 @@ test("what comes meanwhile is one batch, in the order it came", async () => {
   await bank.turns();
   expect(bank.batches).toEqual([["reserve"], ["reserve", "reserve"]]);
   expect(calls.map(({ state }) => state())).toEqual(Array(3).fill(SUCCESS));
+});
+
+describe("a second batch goes to the store before it has done the first", () => {
+  const reserves = (count: number, name: string) =>
+    Array.from({ length: count }, (_, index) => bank.reserve(`${name} ${index}`));
+
+  test("where enough wait for it to be worth a commit, and no third one", async () => {
+    bank.stopCommits("before");
+    reserves(1, "first");
+    await bank.turns();
+    reserves(7, "few");
+    await bank.turns();
+    expect(bank.handed).toEqual([1]);
+    reserves(1, "one more");
+    await bank.turns();
+    expect(bank.handed).toEqual([1, 8]);
+    reserves(100, "third");
+    await bank.turns();
+    expect(bank.handed).toEqual([1, 8]);
+    await bank.letCommit();
+    await bank.turns();
+    expect(bank.handed.slice(0, 3)).toEqual([1, 8, 100]);
+    expect(bank.batches.map(({ length }) => length)).toEqual([1, 8, 100]);
+  });
+
+  test("but not past an undoing, which goes before all others", async () => {
+    bank.stopCommits("before");
+    reserves(1, "first");
+    await bank.advance(SWEPT_MS);
+    reserves(50, "later");
+    await bank.turns();
+    expect(bank.handed).toEqual([1]);
+    await bank.letCommit();
+    await bank.turns();
+    expect(bank.batches[1]?.[0]).toBe("expire");
+  });
+
+  test("and where the first fails, both go again, in their order", async () => {
+    bank.close();
+    bank = heldBank([{ balance: 999_999_999_999 }]);
+    bank.stopCommits("before");
+    reserves(1, "first");
+    await bank.turns();
+    const results = Array.from({ length: 10 }, (_, index) => bank.result(`x ${index}`, "2201"));
+    await bank.turns();
+    expect(bank.handed).toEqual([1, 10]);
+    bank.commitError = BUSY;
+    await bank.letCommit();
+    bank.commitError = null;
+    await bank.advance(10);
+    expect(bank.batches[0]).toEqual(["reserve", ...Array<"result">(10).fill("result")]);
+    expect(new Set(results.map(({ state }) => state()))).toEqual(new Set(["unmatched"]));
+  });
 });
 
 describe("a reserve's budget passes", () => {

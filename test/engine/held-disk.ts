@@ -29,6 +29,8 @@ export type HeldBank = ManualClock & {
   readonly store: Store;
   /** The kinds of all operations that were committed, batch by batch. */
   readonly batches: Operation["kind"][][];
+  /** How many operations each batch had that was handed to the store, committed or not. */
+  readonly handed: number[];
   /** What the last batch said of the oldest request whose answer may not have left. */
   openSince(): number;
   /** What onFatal was told. */
@@ -113,6 +115,7 @@ export function heldBank(accounts: readonly Wanted[] = [{}]): HeldBank {
   let holding = false;
   let running: { end: () => void; fail: (error: Error) => void }[] = [];
   const batches: Operation["kind"][][] = [];
+  const handed: number[] = [];
   const fatal: unknown[] = [];
   let openSince = 0;
   let beforeCommit: PromiseWithResolvers<void> | null = null;
@@ -121,6 +124,7 @@ export function heldBank(accounts: readonly Wanted[] = [{}]): HeldBank {
   const disk: Store = {
     ...store,
     async applyBatch(operations, times) {
+      handed.push(operations.length);
       await beforeCommit?.promise;
       if (bank.commitError !== null) throw bank.commitError;
       const outcomes = await store.applyBatch(operations, times);
@@ -157,6 +161,7 @@ export function heldBank(accounts: readonly Wanted[] = [{}]): HeldBank {
     engine,
     store,
     batches,
+    handed,
     fatal,
     openSince: () => openSince,
     commitError: null,

@@ -246,6 +246,24 @@ describe("new accounts: all or none", () => {
     expect(problemsOf(bank)).toEqual([]);
   });
 
+  bankTest("a dry run finds the same, in the bank and among the rows themselves", (bank) => {
+    const rows = [
+      newAccount("1001"),
+      newAccount("2001", { buyers: ["0821234567"] }),
+      newAccount("2001"),
+      newAccount("2002", { buyers: ["+27 82 123 4567"] }),
+      newAccount("2003", { buyers: ["073 130 4702"] }),
+    ];
+    const dry = done(bank.store.addAccounts(BY, "accounts import", rows, true));
+    expect(dry).toEqual([
+      { index: 0, message: "account 1001 exists" },
+      { index: 2, message: "account 2001 exists" },
+      { index: 3, message: "buyer +27 82 123 4567 is mapped to account 2001" },
+      { index: 4, message: "buyer 073 130 4702 is mapped to account 1001" },
+    ]);
+    expect(done(bank.store.addAccounts(BY, "accounts import", rows, false))).toEqual(dry);
+  });
+
   bankTest("a dry run says the same and adds none", (bank) => {
     const rows = [newAccount("2001", { balance: minor(5), buyers: ["x"] })];
     const before = journalOf(bank);

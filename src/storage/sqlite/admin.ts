@@ -56,6 +56,10 @@ const ACCOUNT = `SELECT id, number, internal, status, ledger_balance AS ledgerBa
 export const LIMIT_COLUMNS = `scope, scope_key AS scopeKey, min, max, day_amount AS dayAmount,
   day_count AS dayCount, month_amount AS monthAmount, month_count AS monthCount`;
 
+const numberExists = (number: string) => `account ${number} exists`;
+const buyerIsMapped = (buyer: string, number: string) =>
+  `buyer ${buyer} is mapped to account ${number}`;
+
 type Parts = { bank: Bank; journal: Journal; purchases: Purchases; options: StoreOptions };
 
 export function adminOn(db: Database, { bank, journal, purchases, options }: Parts) {
@@ -139,11 +143,10 @@ export function adminOn(db: Database, { bank, journal, purchases, options }: Par
 
   /** Why one new account cannot be made beside what exists, or null. */
   function refusalOf(account: NewAccount, buyers: readonly string[]): string | null {
-    if (selectAccount.get(account.number) !== null) return `account ${account.number} exists`;
+    if (selectAccount.get(account.number) !== null) return numberExists(account.number);
     for (const [index, buyerId] of buyers.entries()) {
       const mapped = selectMapping.get(buyerId) as { number: string } | null;
-      if (mapped !== null)
-        return `buyer ${account.buyers[index]} is mapped to account ${mapped.number}`;
+      if (mapped !== null) return buyerIsMapped(account.buyers[index] ?? "", mapped.number);
     }
     return null;
   }
@@ -206,6 +209,28 @@ export function adminOn(db: Database, { bank, journal, purchases, options }: Par
   }
 
   return {
+    /** What `addAccounts` would refuse; a read, so that nobody's write waits for a long list. */
+    refusedAccounts(accounts: readonly NewAccount[]): RowRefusal[] {
+      const refusals: RowRefusal[] = [];
+      const numbers = new Set<string>();
+      const mapped = new Map<string, string>();
+      for (const [index, account] of accounts.entries()) {
+        const buyers = account.buyers.map(canonical);
+        const again = buyers.findIndex((buyerId) => mapped.has(buyerId));
+        const message = numbers.has(account.number)
+          ? numberExists(account.number)
+          : again === -1
+            ? refusalOf(account, buyers)
+            : buyerIsMapped(account.buyers[again] ?? "", mapped.get(buyers[again] ?? "") ?? "");
+        if (message !== null) refusals.push({ index, message });
+        else {
+          numbers.add(account.number);
+          for (const buyerId of buyers) mapped.set(buyerId, account.number);
+        }
+      }
+      return refusals;
+    },
+
     addAccounts(by: By, name: string, accounts: readonly NewAccount[]): RowRefusal[] {
       const refusals: RowRefusal[] = [];
       for (const [index, account] of accounts.entries()) {

@@ -76,7 +76,7 @@ class Broke extends Error {
   }
 }
 
-/** Rolls a write back and gives its value all the same: what a dry run would have done. */
+/** Rolls a write back and gives its value all the same: why nothing of it was done. */
 class Undone extends Error {
   readonly value: unknown;
   constructor(value: unknown) {
@@ -309,12 +309,14 @@ function storeOn(
       return true;
     },
 
-    addAccounts: (by, act, accounts, dryRun) =>
-      write(() => {
+    addAccounts(by, act, accounts, dryRun) {
+      if (dryRun) return { ok: true, value: admin.refusedAccounts(accounts) };
+      return write(() => {
         const refusals = admin.addAccounts(by, act, accounts);
-        if (refusals.length > 0 || dryRun) throw new Undone(refusals);
+        if (refusals.length > 0) throw new Undone(refusals);
         return refusals;
-      }),
+      });
+    },
     mapBuyer: (by, buyer, number) => write(() => admin.mapBuyer(by, buyer, number)),
     unmapBuyer: (by, buyer) => write(() => admin.unmapBuyer(by, buyer)),
     blockBuyer: (by, buyer) => write(() => admin.blockBuyer(by, buyer)),

@@ -100,6 +100,7 @@ function problemList() {
   const of = (name: Name) => lines.get(name) ?? [];
   return {
     add(name: Name, ...more: readonly string[]): void {
+      if (more.length === 0) return;
       lines.set(name, [...of(name), ...more].slice(0, MOST_PROBLEMS));
     },
     checks: (): Check[] =>
@@ -113,9 +114,7 @@ type Problems = ReturnType<typeof problemList>;
 
 type Bounds = { readonly after: number; readonly last: number };
 
-/**
- * Reads on in a table whose rows are only ever added. `ids` gives those that follow, in order.
- */
+/** Reads on where rows are only ever added. `ids` gives those that follow $after, in order. */
 function reading(db: Database, ids: string, take: (page: Bounds) => void) {
   const ahead = db.query(`SELECT max(id) AS last, count(*) AS count FROM (${ids} LIMIT $size)`);
   let after = Number.MIN_SAFE_INTEGER;
@@ -149,8 +148,7 @@ function runOn(db: Database, checks: readonly PageCheck[], problems: Problems) {
   }));
   return (page: Bounds) => {
     for (const { name, query } of prepared) {
-      const lines = query.values(page).flat() as string[];
-      if (lines.length > 0) problems.add(name, ...lines);
+      problems.add(name, ...(query.values(page).flat() as string[]));
     }
   };
 }
