@@ -29,6 +29,8 @@ const FEW = 400;
 const MOST_PASSES = 5;
 /** A WAL that nobody writes to is copied after so many looks. */
 const QUIET_LOOKS = 50;
+/** Looks that are left out where a reader keeps a pass from copying anything. */
+const BLOCKED_LOOKS = 25;
 
 type Frames = { readonly log: number; readonly checkpointed: number };
 
@@ -40,6 +42,7 @@ function copierOf({ dataDir, writer }: CopierOptions) {
   let quietLooks = 0;
   let lastLog = 0;
   let passes = 0;
+  let blockedLooks = 0;
   let isFinishing = false;
   writer.onmessage = () => {
     isFinishing = false;
@@ -49,25 +52,30 @@ function copierOf({ dataDir, writer }: CopierOptions) {
   const frames = (mode: "NOOP" | "PASSIVE") =>
     db.query(`PRAGMA wal_checkpoint(${mode})`).get() as Frames;
 
-  /** Copies what there is, and gives how many frames came meanwhile. */
-  function pass(): number {
+  /** Copies what there is, and gives how many frames are left. */
+  function pass(before: Frames): number {
     frames("PASSIVE");
     fdatasyncSync(file);
     const { log, checkpointed } = frames("NOOP");
+    // A long read keeps all that came after it in the WAL: no use in trying on and on.
+    if (checkpointed === before.checkpointed) blockedLooks = BLOCKED_LOOKS;
     return log - checkpointed;
   }
 
   return {
     look(): void {
-      if (isFinishing) return;
-      const { log, checkpointed } = frames("NOOP");
+      blockedLooks -= 1;
+      if (isFinishing || blockedLooks > 0) return;
+      const seen = frames("NOOP");
+      const { log, checkpointed } = seen;
       quietLooks = log === lastLog ? quietLooks + 1 : 0;
       lastLog = log;
       const left = log - checkpointed;
+      // Where all is copied the next commit begins the WAL anew by itself.
+      if (left === 0) return;
       const isLong = log >= WORTH_FINISHING;
       if (left < WORTH_A_PASS && !isLong && quietLooks !== QUIET_LOOKS) return;
-      if (left === 0 && !isLong) return;
-      const isNearlyCopied = pass() <= FEW;
+      const isNearlyCopied = pass(seen) <= FEW;
       if (!isLong) return;
       passes += 1;
       if (!isNearlyCopied && passes < MOST_PASSES) return;

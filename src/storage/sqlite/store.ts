@@ -106,6 +106,8 @@ export type SqliteStore = Store & {
   applyNow(operations: readonly Operation[], times: BatchTimes): OperationOutcome[];
   /** From here on a write that meets another writer fails at once: the engine tries again. */
   neverWait(): void;
+  /** `flush` at once, on this thread. Throws FlushFailed. */
+  flushNow(): void;
   /**
    * Copies into the database what is left of the WAL, so that the next commit begins it anew. Call
    * it between two batches: nobody else appends then. What cannot be copied now stays for later.
@@ -266,6 +268,13 @@ function storeOn(
     bank: () => readBank(db),
 
     neverWait,
+    flushNow() {
+      try {
+        fdatasyncSync(walDescriptor());
+      } catch (error) {
+        throw new FlushFailed(error instanceof Error ? error.message : String(error));
+      }
+    },
     finishWal() {
       db.run("PRAGMA wal_checkpoint(PASSIVE)");
     },

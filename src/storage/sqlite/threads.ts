@@ -49,7 +49,10 @@ function errorOf({ kind, message }: WriterFailure): Error {
   return kind === "flush" ? new FlushFailed(message) : new Error(message);
 }
 
-function startWriter(options: WriterOptions, onCommit: () => void) {
+function startWriter(
+  options: WriterOptions,
+  { onCommit, onFlush }: { onCommit: () => void; onFlush: (reply: FlusherReply) => void },
+) {
   const worker = startWorker("writer.worker");
   /** Who waits for a reply, in the order of the calls, which is that of the replies. */
   const waiting: PromiseWithResolvers<string>[] = [];
@@ -57,7 +60,10 @@ function startWriter(options: WriterOptions, onCommit: () => void) {
   let failures = 0;
 
   worker.postMessage(options, [options.copier]);
-  worker.onmessage = ({ data }: MessageEvent<string>) => waiting.shift()?.resolve(data);
+  worker.onmessage = ({ data }: MessageEvent<string | FlusherReply>) => {
+    if (typeof data === "string") waiting.shift()?.resolve(data);
+    else onFlush(data);
+  };
   // A thread that died took its connection along: no later batch can be applied.
   worker.onerror = ({ message }) => {
     broken = new FlushFailed(`the writing thread ended: ${message}`);
@@ -103,8 +109,7 @@ function startFlusher(options: FlusherOptions) {
   worker.postMessage(options);
   worker.onmessage = ({ data }: MessageEvent<FlusherReply | typeof STOPPED>) => {
     if (data === STOPPED) stopped.resolve();
-    else if ("failure" in data) fail(data.failure);
-    else becameDurable(data.durable);
+    else onFlush(data);
   };
   worker.onerror = ({ message }) => {
     fail(message);
@@ -113,6 +118,12 @@ function startFlusher(options: FlusherOptions) {
 
   /** The counts go around after 2^31 commits, so only their difference tells. */
   const isDurable = (count: number) => ((durable - count) | 0) >= 0;
+
+  /** From the flusher, or from the writer where it flushed by itself. */
+  function onFlush(reply: FlusherReply): void {
+    if ("failure" in reply) fail(reply.failure);
+    else if (!isDurable(reply.durable)) becameDurable(reply.durable);
+  }
 
   function becameDurable(count: number): void {
     durable = count;
@@ -127,6 +138,8 @@ function startFlusher(options: FlusherOptions) {
   }
 
   return {
+    onFlush,
+
     onCommit(): void {
       committed = (committed + 1) | 0;
     },
@@ -180,7 +193,7 @@ export function startThreads(
   const shared = new Int32Array(new SharedArrayBuffer(8));
   const { port1, port2 } = new MessageChannel();
   const flusher = startFlusher({ walFile: join(dataDir, WAL_FILE), shared });
-  const writer = startWriter({ ...options, shared, copier: port1 }, flusher.onCommit);
+  const writer = startWriter({ ...options, shared, copier: port1 }, flusher);
   const copier = startCopier({ dataDir, writer: port2 }, (error) => onTrouble("checkpoint", error));
   return {
     applyBatch: writer.applyBatch,

@@ -3,6 +3,7 @@
 import { FlushFailed, StoreBusy } from "../store.ts";
 import {
   COMMITS,
+  type FlusherReply,
   STOPPED,
   type WriterBatch,
   type WriterFailure,
@@ -31,7 +32,6 @@ function applier(store: SqliteStore, shared: Int32Array) {
     try {
       const outcomes = store.applyNow(operations, times);
       Atomics.add(shared, COMMITS, 1);
-      Atomics.notify(shared, COMMITS);
       return {
         outcomes: outcomes.map((outcome) =>
           outcome.kind === "failed" ? { ...outcome, error: messageOf(outcome.error) } : outcome,
@@ -54,13 +54,30 @@ self.onmessage = ({ data: options }: MessageEvent<WriterOptions>) => {
     store.finishWal();
     copier.postMessage("finished");
   };
+  /** The flusher's work; but on an idle server, where one operation comes alone, it waits for nobody. */
+  function flush(isAlone: boolean): void {
+    if (!isAlone) {
+      Atomics.notify(shared, COMMITS);
+      return;
+    }
+    const durable = Atomics.load(shared, COMMITS);
+    try {
+      store.flushNow();
+      self.postMessage({ durable } satisfies FlusherReply);
+    } catch (error) {
+      self.postMessage({ failure: messageOf(error) } satisfies FlusherReply);
+    }
+  }
   self.onmessage = ({ data }: MessageEvent<string>) => {
     if (data === STOPPED) {
       copier.close();
       store.close();
       self.postMessage(STOPPED);
     } else {
-      self.postMessage(JSON.stringify(apply(JSON.parse(data) as WriterBatch)));
+      const batch = JSON.parse(data) as WriterBatch;
+      const reply = apply(batch);
+      self.postMessage(JSON.stringify(reply));
+      if ("outcomes" in reply) flush(batch.operations.length === 1);
     }
   };
 };
