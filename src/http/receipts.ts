@@ -11,10 +11,10 @@ const MASK = "***";
 /** The body as JSON text with every secret replaced. */
 export function maskedBody(body: Body): string {
   // Nearly every body is flat and without a secret, and is written ten times faster as it is.
-  const isPlain = Object.entries(body).every(
-    ([key, value]) =>
-      (typeof value !== "object" || value === null) && !SECRET_FIELDS.has(key.toLowerCase()),
-  );
+  const isPlain = Object.keys(body).every((key) => {
+    const value = body[key];
+    return (typeof value !== "object" || value === null) && !SECRET_FIELDS.has(key.toLowerCase());
+  });
   if (isPlain) return JSON.stringify(body);
   return JSON.stringify(body, (key, value) =>
     SECRET_FIELDS.has(key.toLowerCase()) ? MASK : value,
