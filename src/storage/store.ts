@@ -11,6 +11,7 @@ import type { ReservationState } from "../domain/reservation.ts";
 import type { FirstRequest, ReservePolicy, ReserveRequest } from "../domain/reserve.ts";
 import type { ResultRequest } from "../domain/result.ts";
 import type { SettleAction } from "../domain/settle.ts";
+import type { ChainHead } from "./chain.ts";
 import type { Paging } from "./pages.ts";
 
 // ---------------------------------------------------------------- the bank
@@ -443,6 +444,10 @@ export type Store = {
   journal(filter: Paging<number> & { readonly from: number; readonly to: number }): JournalView[];
   /** The journal of one reservation: its posting and its correction. */
   journalOf(reservationId: number): JournalView[];
+  /** The journal's newest record with its hash, which stands for all that is in it. */
+  journalHead(): ChainHead;
+  /** The hash that a record of the journal has; null where there is no such record. */
+  journalHash(record: number): Uint8Array | null;
   /** The newest ones. */
   receipts(limit: number): ReceiptView[];
   receipt(id: string): ReceiptView | null;

@@ -6,6 +6,7 @@ import type { ResultRequest } from "../../src/domain/result.ts";
 import { readPinKey } from "../../src/keys.ts";
 import { openSqliteStore, type SqliteStore } from "../../src/storage/sqlite/store.ts";
 import type { Operation, ReceiptDraft } from "../../src/storage/store.ts";
+import { bodyOf } from "../storage/bank.ts";
 
 /** One message, `at` an ISO 8601 time; what is not named is a sale of 100.00 with a fee of 5.00. */
 export type Message =
@@ -17,8 +18,7 @@ export type Message =
       readonly reserveAmount?: Minor;
     };
 
-function receiptOf(message: Message, body: object): ReceiptDraft {
-  const text = JSON.stringify(body);
+function receiptOf(message: Message, text: string): ReceiptDraft {
   return {
     receivedAt: Date.parse(message.at),
     startedAtMs: 0,
@@ -50,7 +50,7 @@ function operationOf(message: Message): Operation {
       currency: null,
       ...given,
     };
-    const receipt = receiptOf(message, { raasTxnRef: reserve, authCode: "***" });
+    const receipt = receiptOf(message, bodyOf(request).replace("}", ',"authCode":"***"}'));
     return { kind: "reserve", request, authCode: null, receipt, told: null };
   }
   const request: ResultRequest = {
@@ -63,7 +63,8 @@ function operationOf(message: Message): Operation {
     settlementAmount: null,
     malformedFields: [],
   };
-  const receipt = receiptOf(message, { raasTxnRef: message.result, responseCode: message.code });
+  const body = JSON.stringify({ raasTxnRef: message.result, responseCode: message.code });
+  const receipt = receiptOf(message, body);
   return { kind: "result", request, receipt, toldLate: false };
 }
 

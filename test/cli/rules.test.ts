@@ -150,6 +150,20 @@ describe("verify", () => {
     expect(await bank.json(["verify"])).toMatchObject({ ok: true });
   });
 
+  test("says the journal's head, which a later one can be given", async () => {
+    type Verified = { head: { record: number; hash: string } };
+    const { head } = (await bank.json(["verify"])) as Verified;
+    const kept = `${head.record}:${head.hash}`;
+    expect((await bank.run(["verify"])).out).toContain(kept);
+    await bank.run(["sales", "pause", "--reason", "a test"]);
+    await bank.run(["sales", "resume", "--reason", "a test"]);
+    expect(await bank.json(["verify", "--kept", kept])).toMatchObject({ ok: true });
+    const other = `${head.record}:${"0".repeat(64)}`;
+    expect((await bank.run(["verify", "--kept", kept, "--kept", other])).exit).toBe(6);
+    expect((await bank.run(["verify", "--kept", `900:${head.hash}`])).out).toContain("is gone");
+    expect((await bank.run(["verify", "--kept", "900"])).exit).toBe(2);
+  });
+
   test("a row that is off is named: exit 6", async () => {
     inDatabase("UPDATE accounts SET ledger_balance = ledger_balance + 1 WHERE number = '62-1'");
     const ran = await bank.run(["verify"]);

@@ -16,6 +16,7 @@ import {
   StoreBusy,
 } from "../../src/storage/store.ts";
 import { ACCOUNT, addAccount, BUYER, bankFolder, type Wanted } from "../http/bank.ts";
+import { bodyOf } from "../storage/bank.ts";
 import { type ManualClock, manualClock } from "./manual-clock.ts";
 
 export const BUDGET_MS = 1_800;
@@ -48,7 +49,7 @@ export type HeldBank = ManualClock & {
   /** While set, no batch can be committed. */
   commitError: Error | null;
   /** What the receipts of the next requests keep of their bodies. */
-  body: string;
+  body: string | null;
   reserve(requestId: string, fields?: Partial<ReserveRequest>, authCode?: string): Call<string>;
   /** A reserve whose headers came so many milliseconds before its body. */
   slowReserve(requestId: string, bodyTookMs: number): Call<string>;
@@ -144,17 +145,25 @@ export function heldBank(accounts: readonly Wanted[] = [{}]): HeldBank {
     reserveBudgetMs: BUDGET_MS,
     onFatal: (error) => fatal.push(error),
   });
-  const receipt = (path: string, bodyTookMs = 0): ReceiptDraft => ({
+  const receipt = (path: string, body: string, bodyTookMs = 0): ReceiptDraft => ({
     receivedAt: clock.now() - bodyTookMs,
     startedAtMs: clock.monotonicMs() - bodyTookMs,
     peer: "127.0.0.1",
     path,
-    body: bank.body,
-    bodyLength: bank.body.length,
+    body: bank.body ?? body,
+    bodyLength: (bank.body ?? body).length,
     bodyDigest: null,
     signature: "not-required",
     notes: [],
   });
+
+  function reserve(
+    given: ReserveRequest,
+    how: { authCode?: string | undefined; bodyTookMs?: number },
+  ) {
+    const draft = receipt("/reserveFunds", bodyOf(given), how.bodyTookMs);
+    return track(engine.reserve(given, how.authCode ?? null, draft), short);
+  }
 
   const bank: HeldBank = {
     ...manual,
@@ -165,7 +174,7 @@ export function heldBank(accounts: readonly Wanted[] = [{}]): HeldBank {
     fatal,
     openSince: () => openSince,
     commitError: null,
-    body: "{}",
+    body: null,
     hold() {
       holding = true;
     },
@@ -195,15 +204,13 @@ export function heldBank(accounts: readonly Wanted[] = [{}]): HeldBank {
       await manual.turns();
     },
     flushing: () => running.length,
-    reserve: (requestId, fields, authCode) =>
-      track(
-        engine.reserve(request(requestId, fields), authCode ?? null, receipt("/reserveFunds")),
-        short,
-      ),
-    slowReserve: (requestId, bodyTookMs) =>
-      track(engine.reserve(request(requestId), null, receipt("/reserveFunds", bodyTookMs)), short),
+    reserve: (requestId, fields, authCode) => reserve(request(requestId, fields), { authCode }),
+    slowReserve: (requestId, bodyTookMs) => reserve(request(requestId), { bodyTookMs }),
     result: (requestId, resultCode) =>
-      track(engine.result(result(requestId, resultCode), receipt("/transactResult")), (x) => x),
+      track(
+        engine.result(result(requestId, resultCode), receipt("/transactResult", "{}")),
+        (x) => x,
+      ),
     held: () => store.account(ACCOUNT)!.held,
     answerCodes: (requestId) =>
       store.receiptsOf(requestId, null).map(({ responseCode }) => responseCode),

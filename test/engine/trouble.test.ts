@@ -127,7 +127,7 @@ describe("overload", () => {
     expect(calls.at(0)?.state()).toBe("waiting");
     expect(calls.at(-1)?.state()).toBe("no answer");
     bank.commitError = null;
-    bank.body = "{}";
+    bank.body = null;
     await bank.advance(100);
     const after = bank.reserve("after");
     await bank.advance(100);

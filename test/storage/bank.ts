@@ -87,6 +87,19 @@ export function receiptDraft(given: Partial<ReceiptDraft> = {}): ReceiptDraft {
   };
 }
 
+/** A reserve as it came: the fields that are given, under their names at the wire. */
+export function bodyOf(request: ReserveRequest): string {
+  const { requestId, clientRef, buyerId, targetId, currency, ...figures } = request;
+  return JSON.stringify({
+    raasTxnRef: requestId,
+    clientTxnRef: clientRef,
+    sourceIdentifier: buyerId,
+    targetIdentifier: targetId,
+    currencyCode: currency,
+    ...figures,
+  });
+}
+
 /** A sale of 100.00 with a fee of 5.00 to the buyer of account 1001, of which 90.00 is owed. */
 export function reserveOperation(
   requestId: string,
@@ -108,7 +121,8 @@ export function reserveOperation(
     currency: null,
     ...given,
   };
-  return { kind: "reserve", request, authCode, receipt: receiptDraft(), told: null };
+  const receipt = receiptDraft({ body: bodyOf(request) });
+  return { kind: "reserve", request, authCode, receipt, told: null };
 }
 
 export function resultOperation(

@@ -334,7 +334,7 @@ const SMALL = [
   "(subquery-",
   // A view: what is read of the journal for it is a step of its own.
   "entries",
-  ...["bank", "limits", "holidays", "sqlite_schema", "sqlite_master"],
+  ...["bank", "limits", "holidays", "blocked_buyers", "sqlite_schema", "sqlite_master"],
   ...["CONSTANT ROW", "json_each", "pragma_foreign_key_check", "pragma_integrity_check"],
 ];
 
@@ -367,6 +367,7 @@ function lookAtAll({ store }: TemporaryBank): void {
   store.findingsOf(requestId, reference);
   store.journal({ ...page, from: 0, to: EVER });
   store.journalOf(id);
+  store.journalHash(store.journalHead().id);
   store.receipts(10);
   store.receipt("1");
   store.receipt("d1");

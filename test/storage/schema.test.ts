@@ -24,53 +24,53 @@ test.each([
     "a posting is written over",
     `INSERT OR REPLACE INTO journal
      SELECT id, 0, kind, act, subject, detail, reservation_id, actor, 'other', account_1, amount_1,
-       account_2, amount_2, account_3, amount_3 FROM journal`,
+       account_2, amount_2, account_3, amount_3, hash FROM journal`,
     "never changed",
   ],
   [
     "a debit is written over by another posting",
-    `INSERT OR REPLACE INTO journal (id, at, kind, act, reservation_id, ${TWO_ENTRIES})
-     VALUES (900, 1, 'debit', 'x', ${of("debited")}, 1, 5, 2, -5)`,
+    `INSERT OR REPLACE INTO journal (hash, id, at, kind, act, reservation_id, ${TWO_ENTRIES})
+     VALUES (zeroblob(32), 900, 1, 'debit', 'x', ${of("debited")}, 1, 5, 2, -5)`,
     "never changed",
   ],
   ["an entry is changed", "UPDATE journal SET amount_1 = amount_1 + 1", "never changed"],
   [
     "a posting has no entries",
-    "INSERT INTO journal (id, at, kind, act) VALUES (900, 1, 'credit', 'x')",
+    "INSERT INTO journal (hash, id, at, kind, act) VALUES (zeroblob(32), 900, 1, 'credit', 'x')",
     "posting_has_entries",
   ],
   [
     "a posting has one entry",
-    `INSERT INTO journal (id, at, kind, act, account_1, amount_1)
-     VALUES (900, 1, 'credit', 'x', 1, 5)`,
+    `INSERT INTO journal (hash, id, at, kind, act, account_1, amount_1)
+     VALUES (zeroblob(32), 900, 1, 'credit', 'x', 1, 5)`,
     "posting_has_entries",
   ],
   [
     "an act that is no posting moves money",
-    `INSERT INTO journal (id, at, kind, act, ${TWO_ENTRIES}) VALUES (900, 1, 'act', 'x', 1, 5, 2, -5)`,
+    `INSERT INTO journal (hash, id, at, kind, act, ${TWO_ENTRIES}) VALUES (zeroblob(32), 900, 1, 'act', 'x', 1, 5, 2, -5)`,
     "posting_has_entries",
   ],
   [
     "the entries of a posting do not sum to zero",
-    `INSERT INTO journal (id, at, kind, act, ${TWO_ENTRIES})
-     VALUES (900, 1, 'credit', 'x', 1, 5, 2, -4)`,
+    `INSERT INTO journal (hash, id, at, kind, act, ${TWO_ENTRIES})
+     VALUES (zeroblob(32), 900, 1, 'credit', 'x', 1, 5, 2, -4)`,
     "entries_sum_to_zero",
   ],
   [
     "an entry moves nothing",
-    `INSERT INTO journal (id, at, kind, act, ${TWO_ENTRIES}, account_3, amount_3)
-     VALUES (900, 1, 'credit', 'x', 1, 5, 2, -5, 3, 0)`,
+    `INSERT INTO journal (hash, id, at, kind, act, ${TWO_ENTRIES}, account_3, amount_3)
+     VALUES (zeroblob(32), 900, 1, 'credit', 'x', 1, 5, 2, -5, 3, 0)`,
     "CHECK",
   ],
   [
     "two entries of one account",
-    `INSERT INTO journal (id, at, kind, act, ${TWO_ENTRIES}) VALUES (900, 1, 'credit', 'x', 1, 5, 1, -5)`,
+    `INSERT INTO journal (hash, id, at, kind, act, ${TWO_ENTRIES}) VALUES (zeroblob(32), 900, 1, 'credit', 'x', 1, 5, 1, -5)`,
     "one_entry_an_account",
   ],
   [
     "an entry of no account",
-    `INSERT INTO journal (id, at, kind, act, ${TWO_ENTRIES})
-     VALUES (900, 1, 'credit', 'x', 1, 5, 999, -5)`,
+    `INSERT INTO journal (hash, id, at, kind, act, ${TWO_ENTRIES})
+     VALUES (zeroblob(32), 900, 1, 'credit', 'x', 1, 5, 999, -5)`,
     "FOREIGN KEY",
   ],
   [
@@ -141,14 +141,14 @@ test.each([
   ],
   [
     "a second debit of one reservation",
-    `INSERT INTO journal (id, at, kind, act, reservation_id, ${TWO_ENTRIES})
-     VALUES (900, 1, 'debit', 'x', ${of("debited")}, 1, 5, 2, -5)`,
+    `INSERT INTO journal (hash, id, at, kind, act, reservation_id, ${TWO_ENTRIES})
+     VALUES (zeroblob(32), 900, 1, 'debit', 'x', ${of("debited")}, 1, 5, 2, -5)`,
     "never changed",
   ],
   [
     "a second correction of one reservation",
-    `INSERT INTO journal (id, at, kind, act, reservation_id, ${TWO_ENTRIES})
-     VALUES (900, 1, 'correction', 'x', ${of("released")}, 1, 5, 2, -5)`,
+    `INSERT INTO journal (hash, id, at, kind, act, reservation_id, ${TWO_ENTRIES})
+     VALUES (zeroblob(32), 900, 1, 'correction', 'x', ${of("released")}, 1, 5, 2, -5)`,
     "never changed",
   ],
   [

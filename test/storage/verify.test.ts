@@ -79,6 +79,50 @@ const CORRUPTIONS: [string, string, RegExp][] = [
     /account 1002: ledgerBalance is 500000, its entries sum to 1000000/,
   ],
   [
+    "a record's time",
+    "UPDATE journal SET at = at + 1 WHERE id = 2",
+    /record 2: its hash does not follow from it and the one before it/,
+  ],
+  [
+    "who did something",
+    "UPDATE journal SET actor = json_set(actor, '$.loginName', 'mallory') WHERE id = 2",
+    /record 2: its hash/,
+  ],
+  ["a record's hash", "UPDATE journal SET hash = zeroblob(32) WHERE id = 3", /record 3: its hash/],
+  [
+    "a record that others took the place of",
+    `DELETE FROM journal WHERE id = 3; UPDATE journal SET id = id - 1 WHERE id > 3`,
+    /record 3: its hash/,
+  ],
+  ["the bank's currency", "UPDATE bank SET currency = 'USD'", /record 1: its hash does not follow/],
+  [
+    "an overdraft",
+    "UPDATE accounts SET overdraft = 1000000 WHERE number = '1001'",
+    /account 1001: its overdraft is 1000000, 0 was set/,
+  ],
+  [
+    "a status",
+    "UPDATE accounts SET status = 'active' WHERE number = '1003'",
+    /account 1003: its status is active, inactive was set/,
+  ],
+  [
+    "whose a buyer is",
+    "UPDATE buyers SET account_id = account_id + 1 WHERE buyer_id = '27731304702'",
+    /account 1001: its buyers are not those that were mapped to it/,
+  ],
+  [
+    "a limit",
+    "UPDATE limits SET max = 1000000 WHERE scope = 'product'",
+    /limits of product 110: max 1000000, set was max 900000/,
+  ],
+  ["a limit that is gone", "DELETE FROM limits", /limits of product 110: none, set was max 900000/],
+  ["a blocked buyer", "DELETE FROM blocked_buyers", /buyer 27739999999: not blocked any more/],
+  [
+    "what a released purchase was asked for",
+    "UPDATE requests SET fee_amount = 501 WHERE request_id = 'released'",
+    /request released: its receipt \d+ says otherwise/,
+  ],
+  [
     "a balance, for the whole ledger",
     "UPDATE accounts SET ledger_balance = 7 WHERE number = '@loss'",
     /all balances together are 7/,
@@ -140,6 +184,8 @@ const BROKEN_RULES: [string, string, RegExp][] = [
   ],
 ];
 
+const PRODUCT_110 = { scope: "product", scopeKey: "110" } as const;
+
 /** What verify says of a small bank in which one figure was changed by bare SQL. */
 function problemsAfter(sql: string): { problems: string[]; intact: boolean } {
   const bank = temporaryBank();
@@ -147,6 +193,10 @@ function problemsAfter(sql: string): { problems: string[]; intact: boolean } {
     bank.reserve("open");
     bank.reserve("debited");
     bank.result("debited", "0000");
+    done(bank.store.setLimits(BY, PRODUCT_110, { max: minor(900_000) }));
+    done(bank.store.blockBuyer(BY, "27739999999"));
+    bank.reserve("released", { buyerId: buyerOf("1002") });
+    bank.result("released", "2201");
     expect(bank.store.verify().filter(({ ok }) => !ok)).toEqual([]);
     withoutTriggers(bank);
     bank.rawSql(sql);
@@ -211,6 +261,17 @@ test("a history with every kind of act verifies", () => {
     bank.reserve("two");
     bank.result("two", "0000");
     done(bank.store.settle(BY, "two", "release", false));
+    done(bank.store.setStatus(BY, "1002", "inactive"));
+    done(bank.store.setStatus(BY, "1002", "active"));
+    done(bank.store.setOverdraft(BY, "1002", minor(0)));
+    done(bank.store.mapBuyer(BY, buyerOf("1001"), "1002"));
+    done(bank.store.mapBuyer(BY, "0731304709", "1002"));
+    done(bank.store.unmapBuyer(BY, "27731304709"));
+    done(bank.store.blockBuyer(BY, "27731304709"));
+    done(bank.store.unblockBuyer(BY, "27731304709"));
+    done(bank.store.setLimits(BY, PRODUCT_110, { max: minor(5), dayCount: 3 }));
+    done(bank.store.unsetLimits(BY, PRODUCT_110, ["max"]));
+    done(bank.store.unsetLimits(BY, PRODUCT_110, ["dayCount"]));
     expect(bank.store.verify().filter(({ ok }) => !ok)).toEqual([]);
   } finally {
     bank.close();
@@ -241,8 +302,8 @@ bankTest("counters are not judged by reservations that are not chained", (bank) 
 
 bankTest("a debit of what was declined is found and named", (bank) => {
   bank.reserve("declined", { buyerId: "nobody" });
-  bank.rawSql(`INSERT INTO journal (id, at, kind, act, reservation_id)
-    SELECT max(id) + 1, 1, 'debit', 'result', 1 FROM journal`);
+  bank.rawSql(`INSERT INTO journal (id, at, kind, act, reservation_id, hash)
+    SELECT max(id) + 1, 1, 'debit', 'result', 1, zeroblob(32) FROM journal`);
   expect(problemsOf(bank)).toContain("reservation declined: it is missing with 1 debits of 0");
 });
 
@@ -269,7 +330,9 @@ describe("a bank of several pages", () => {
     return bank;
   }
   const besides = (bank: TemporaryBank, happen: () => void) =>
-    besideTraffic(bank, happen, verify).flatMap(({ problems }) => problems);
+    besideTraffic(bank, happen, (db) => verify(db, bank.store.bank())).flatMap(
+      ({ problems }) => problems,
+    );
 
   test("verifies, and so it does while purchases go on between all reads", () => {
     const bank = largeBank();
@@ -305,7 +368,11 @@ describe("a bank of several pages", () => {
     [
       "a reservation's amount",
       `UPDATE requests SET reserve_amount = 101 WHERE request_id = 'raas-${PAGE_SIZE + 101}'`,
-      [/^account 1002, 2026-03/, /^reservation ACME-\S+: it is debited with 1 debits of 100$/],
+      [
+        /^account 1002, 2026-03/,
+        /^reservation ACME-\S+: it is debited with 1 debits of 100$/,
+        /^request raas-\d+: its receipt \d+ says otherwise$/,
+      ],
     ],
     [
       "an entry",
@@ -314,6 +381,7 @@ describe("a bank of several pages", () => {
       [
         /^account 1001: ledgerBalance/,
         /^posting \d+: its entries sum to -1$/,
+        /^record \d+: its hash does not follow/,
         /^CHECK constraint failed in journal$/,
         /^reservation ACME-\S+: it is debited with 1 debits of 101$/,
       ],

@@ -4,7 +4,8 @@ import type { InternalAccount } from "../../domain/account.ts";
 import { type Entry, type EntryAccount, sumOf } from "../../domain/entries.ts";
 import type { FindingDraft } from "../../domain/finding.ts";
 import { LARGEST_BALANCE } from "../../domain/money.ts";
-import type { By, JournalView } from "../store.ts";
+import { type ChainedContent, type ChainHead, chainNext, chainStart } from "../chain.ts";
+import type { Bank, By, JournalView } from "../store.ts";
 import { refuse } from "./refused.ts";
 
 export type JournalRecord = {
@@ -25,18 +26,23 @@ export const amountOf = (account: string): string =>
   `CASE ${account} WHEN j.account_1 THEN j.amount_1 WHEN j.account_2 THEN j.amount_2
      WHEN j.account_3 THEN j.amount_3 END`;
 
+/** What a record's hash covers, in its order. */
+export const CHAINED_COLUMNS = `id, at, kind, act, subject, detail, reservation_id, actor, reason,
+  account_1, amount_1, account_2, amount_2, account_3, amount_3`;
+
 /** What a posting takes out of the held amount of the account that pays it. */
 export type Hold = { readonly accountId: number; readonly amount: number };
 
 export type Journal = ReturnType<typeof journalOn>;
 
 /** The journal's writer on one connection; call its functions inside a write. */
-export function journalOn(db: Database) {
-  const lastId = db.query("SELECT coalesce(max(id), 0) AS id FROM journal");
+export function journalOn(db: Database, bank: Bank) {
+  const newest = db.query("SELECT id, hash FROM journal WHERE id = (SELECT max(id) FROM journal)");
+  const hashOfRecord = db.query("SELECT hash FROM journal WHERE id = ?");
+  const start = chainStart(bank);
   const insertRecord = db.query(
-    `INSERT INTO journal (id, at, kind, act, subject, detail, reservation_id, actor, reason,
-       account_1, amount_1, account_2, amount_2, account_3, amount_3)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO journal (${CHAINED_COLUMNS}, hash)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const addToBalance = db.query(
     "UPDATE accounts SET ledger_balance = ledger_balance + ?, held = held - ? WHERE id = ?",
@@ -65,18 +71,19 @@ export function journalOn(db: Database) {
   }
 
   /**
-   * What a batch keeps in memory until its end: the journal's last id, and what its postings add to
+   * What a batch keeps in memory until its end: the journal's head, and what its postings add to
    * the bank's own accounts, of which each posting changes the same few. Null outside a batch.
    */
-  let batch: { lastId: number; own: Map<number, number> } | null = null;
+  let batch: { head: ChainHead; own: Map<number, number> } | null = null;
+
+  const head = (): ChainHead => (newest.get() as ChainHead | null) ?? start;
 
   /** Writes one row; gives its id. */
   function write(entry: JournalRecord, entries: readonly Entry[]): number {
-    const last = batch?.lastId ?? (lastId.get() as { id: number }).id;
-    const id = last + 1;
-    if (batch !== null) batch.lastId = id;
+    const last = batch?.head ?? head();
+    const id = last.id + 1;
     const [first, second, third] = entries;
-    insertRecord.run(
+    const content: ChainedContent = [
       id,
       entry.at,
       entry.kind,
@@ -92,7 +99,10 @@ export function journalOn(db: Database) {
       second?.amount ?? null,
       third === undefined ? null : accountId(third.account),
       third?.amount ?? null,
-    );
+    ];
+    const hash = chainNext(last.hash, content);
+    insertRecord.run(...content, hash);
+    if (batch !== null) batch.head = { id, hash };
     return id;
   }
 
@@ -105,6 +115,11 @@ export function journalOn(db: Database) {
   }
 
   return {
+    head,
+
+    hashOf: (record: number): Uint8Array | null =>
+      (hashOfRecord.get(record) as { hash: Uint8Array } | null)?.hash ?? null,
+
     /** Writes one record that moves no money; gives its id. */
     record: (entry: JournalRecord): number => write(entry, []),
 
@@ -133,7 +148,7 @@ export function journalOn(db: Database) {
      * once, at its end, in the same commit. What throws leaves nothing in memory.
      */
     batch<T>(apply: () => T): T {
-      batch = { lastId: (lastId.get() as { id: number }).id, own: new Map() };
+      batch = { head: head(), own: new Map() };
       try {
         const value = apply();
         for (const [id, amount] of batch.own) addToBalance.run(amount, 0, id);

@@ -139,7 +139,7 @@ function storeOn(
 ): SqliteStore {
   const bank = readBank(db);
   checkPinKey(db, options.pinKey);
-  const journal = journalOn(db);
+  const journal = journalOn(db, bank);
   const purchases = purchasesOn(db, { bank, journal, options });
   const admin = adminOn(db, { bank, journal, purchases, options });
   const reads = readsOn(db, bank);
@@ -370,6 +370,8 @@ function storeOn(
     findingsOf: durable(reads.findingsOf),
     journal: durable(reads.journal),
     journalOf: durable(reads.journalOf),
+    journalHead: durable(journal.head),
+    journalHash: durable(journal.hashOf),
     receipts: durable(purchases.receipts.list),
     receipt: durable(purchases.receipts.show),
     receiptsOf: durable(purchases.receipts.about),
@@ -377,7 +379,7 @@ function storeOn(
     mark: durable(reads.mark),
     balances: durable(reads.balances),
     holidays: durable(reads.holidays),
-    verify: durable(() => verify(db)),
+    verify: durable(() => verify(db, readBank(db))),
 
     close() {
       if (wal !== null) closeSync(wal);

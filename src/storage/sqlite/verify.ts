@@ -9,10 +9,12 @@
 //   all in one read that takes as long as there are open reservations.
 // - SQLite's own two checks cannot be paged: they come last, a table at a time.
 import type { Database } from "bun:sqlite";
+import { type ChainedContent, chainNext, chainStart } from "../chain.ts";
 import { PAGE_SIZE } from "../pages.ts";
-import type { Check } from "../store.ts";
-import { amountOf } from "./journal.ts";
+import type { Bank, Check } from "../store.ts";
+import { amountOf, CHAINED_COLUMNS } from "./journal.ts";
 import { type Counted, counterProblems, type PerAccount, perAccount } from "./recount.ts";
+import { settingsOf } from "./settings.ts";
 import { type Place, walkByTime } from "./walk.ts";
 
 const MOST_PROBLEMS = 20;
@@ -27,8 +29,11 @@ const NAMES = {
   sums: "the entries of each posting sum to zero",
   postings: "each posting has entries",
   gaps: "the journal has no gap",
+  chain: "each record of the journal follows from the one before it, by its hash",
+  settings: "overdrafts, statuses, buyers and limits are what the journal says was set",
   debits: "each debited reservation has its one debit, of its own amount, and no other has one",
   settlement: "each debit gave Clickatell the reservation's settlementAmount",
+  asked: "each request stands as its receipt says that it came",
   answers: "each Success has its reservation, and no decline has one",
   counters: "the limits' counters are what the reservations add up to",
   chains: "each account's reservations are chained, newest first",
@@ -40,6 +45,9 @@ const NAMES = {
 type Name = keyof typeof NAMES;
 
 type PageCheck = { readonly name: Name; readonly sql: string };
+
+/** A numeric field of a receipt's body, where it may be a number or digits (contract.md 1). */
+const asked = (field: string) => `CAST(nullif(c.body ->> '$.${field}', '') AS INTEGER)`;
 
 const CLICKATELL = "(SELECT id FROM accounts WHERE internal = 'clickatell')";
 
@@ -82,6 +90,21 @@ const OF_REQUESTS: readonly PageCheck[] = [
       HAVING count(j.id) <> (r.state IS 'debited')
         OR (r.state = 'debited'
           AND coalesce(-sum(${amountOf("r.account_id")}), 0) <> r.reserve_amount)`,
+  },
+  {
+    name: "asked",
+    sql: `SELECT 'request ' || r.request_id || ': its receipt ' || c.id || ' says otherwise'
+      FROM requests r
+      JOIN receipts c ON c.id = (SELECT min(id) FROM receipts WHERE request = r.id)
+      WHERE r.id > $after AND r.id <= $last AND c.body IS NOT NULL
+        AND (c.body ->> '$.raasTxnRef' <> r.request_id
+          OR ${asked("reserveAmount")} IS NOT r.reserve_amount
+          OR ${asked("purchaseAmount")} IS NOT r.purchase_amount
+          OR coalesce(${asked("feeAmount")}, 0) <> r.fee_amount
+          OR coalesce(${asked("clientShareAmount")}, 0) <> r.client_share_amount
+          OR ${asked("settlementAmount")} IS NOT r.settlement_amount
+          OR ${asked("productId")} IS NOT r.product_id
+          OR ${asked("channelId")} IS NOT r.channel_id)`,
   },
   {
     name: "answers",
@@ -153,30 +176,56 @@ function runOn(db: Database, checks: readonly PageCheck[], problems: Problems) {
   };
 }
 
-/** Postings with their entries; sums the entries up by account and counts the records. */
-function postingsOf(db: Database, problems: Problems) {
+type Columns = ReturnType<typeof columnsOf>;
+
+/** A record of the journal as it is hashed, by name where this file looks at it. */
+function columnsOf(content: ChainedContent) {
+  const [id, , , act, subject, detail, , , , ...entries] = content;
+  return { id: id as number, act, subject, detail, entries: entries as (number | null)[] };
+}
+
+/** Follows the journal's hashes; one that is off names its record and not all that follow. */
+function chainCheck(bank: Bank, problems: Problems) {
+  let previous = chainStart(bank).hash;
+  return ({ id }: Columns, content: ChainedContent, hash: Uint8Array): void => {
+    if (Buffer.compare(chainNext(previous, content), hash) !== 0) {
+      problems.add("chain", `record ${id}: its hash does not follow from it and the one before it`);
+    }
+    previous = hash;
+  };
+}
+
+/** The journal: its chain, its postings and what they sum up to, and what its acts set. */
+function journalOf(db: Database, bank: Bank, problems: Problems) {
   const sums = perAccount(0);
   const check = runOn(db, OF_POSTINGS, problems);
-  const entries = db.query(
-    "SELECT account_id, amount FROM entries WHERE journal_id > $after AND journal_id <= $last",
-  );
+  const checkChain = chainCheck(bank, problems);
+  const settings = settingsOf(db);
   const records = db.query(
-    "SELECT count(*) AS count, max(id) AS last FROM journal WHERE id > $after AND id <= $last",
+    `SELECT ${CHAINED_COLUMNS}, hash FROM journal WHERE id > $after AND id <= $last ORDER BY id`,
   );
   let count = 0;
   let last = 0;
   const pages = reading(db, "SELECT id FROM journal WHERE id > $after ORDER BY id", (page) => {
     check(page);
-    for (const [account, amount] of entries.values(page) as [number, number][]) {
-      sums.add(account, amount);
+    for (const row of records.values(page) as (string | number | null)[][]) {
+      const hash = row.pop() as unknown as Uint8Array;
+      const record = columnsOf(row);
+      checkChain(record, row, hash);
+      settings.follow(record);
+      const [...entries] = record.entries;
+      for (let at = 0; at < entries.length; at += 2) {
+        const [account, amount] = [entries[at], entries[at + 1]];
+        if (account != null && amount != null) sums.add(account, amount);
+      }
+      count += 1;
+      last = record.id;
     }
-    const more = records.get(page) as { count: number; last: number | null };
-    count += more.count;
-    last = more.last ?? last;
   });
   return {
     ...pages,
     sums,
+    settings,
     checkGaps(): void {
       if (count !== last) problems.add("gaps", `journal: ${count} rows, the last one is ${last}`);
     },
@@ -238,21 +287,22 @@ type AccountRow = {
   readonly balance: number;
   readonly held: number;
   readonly overdraft: number;
+  readonly status: string;
   readonly usage: string;
   readonly newest: number | null;
 };
 
 /** What was read before, to compare the accounts with. */
 type Known = {
-  readonly postings: ReturnType<typeof postingsOf>;
+  readonly journal: ReturnType<typeof journalOf>;
   readonly requests: ReturnType<typeof requestsOf>;
   readonly open: PerAccount;
 };
 
-/** What stands in one account's row against itself and against what was summed up. */
-function checkFigures(row: AccountRow, { postings, requests }: Known, problems: Problems): void {
+/** What stands in one account's row against itself, what was summed up and what was set. */
+function checkFigures(row: AccountRow, { journal, requests }: Known, problems: Problems): void {
   const name = `account ${row.number}`;
-  const sum = postings.sums.get(row.id);
+  const sum = journal.sums.get(row.id);
   if (row.balance !== sum) {
     const line = `${name}: ledgerBalance is ${row.balance}, its entries sum to ${sum}`;
     problems.add("balances", line);
@@ -261,6 +311,7 @@ function checkFigures(row: AccountRow, { postings, requests }: Known, problems: 
   if (row.internal === null && available < 0) {
     problems.add("available", `${name}: available is ${available}`);
   }
+  problems.add("settings", ...journal.settings.problemsOf(row));
   const newest = requests.newest.get(row.id);
   if ((row.newest ?? 0) !== newest) {
     const last = `its last reservation is ${row.newest ?? "none"}`;
@@ -301,12 +352,12 @@ function counterCheck(db: Database, { requests }: Known, problems: Problems) {
 /** Checks every account; gives those whose held amount seems off. */
 function checkAccounts(db: Database, known: Known, problems: Problems): number[] {
   const rows = db.query(
-    `SELECT id, number, internal, ledger_balance AS balance, held, overdraft, usage,
+    `SELECT id, number, internal, ledger_balance AS balance, held, overdraft, status, usage,
        last_reservation AS newest
      FROM accounts WHERE id > ? ORDER BY id LIMIT ${ACCOUNTS_A_PAGE}`,
   );
   const checkCounters = counterCheck(db, known, problems);
-  const { sums } = known.postings;
+  const { sums } = known.journal;
   const suspects: number[] = [];
   // How far each balance is from its entries, which no posting changes.
   const differences = perAccount(Number.NaN);
@@ -314,7 +365,7 @@ function checkAccounts(db: Database, known: Known, problems: Problems): number[]
 
   const nextPage = db.transaction(() => {
     // What came since is added first, so that accounts and sums are of one moment.
-    known.postings.catchUp();
+    known.journal.catchUp();
     known.requests.catchUp();
     const page = rows.all(after) as AccountRow[];
     let looked = 0;
@@ -329,6 +380,10 @@ function checkAccounts(db: Database, known: Known, problems: Problems): number[]
     return page.length === ACCOUNTS_A_PAGE;
   });
   while (nextPage());
+  db.transaction(() => {
+    known.journal.catchUp();
+    problems.add("settings", ...known.journal.settings.otherProblems());
+  })();
 
   let total = 0;
   differences.each((id, difference) => {
@@ -395,17 +450,17 @@ function checkTables(db: Database, problems: Problems): void {
   }
 }
 
-export function verify(db: Database): Check[] {
+export function verify(db: Database, bank: Bank): Check[] {
   const problems = problemList();
-  const postings = postingsOf(db, problems);
+  const journal = journalOf(db, bank, problems);
   const requests = requestsOf(db, problems);
-  postings.takeAll();
+  journal.takeAll();
   requests.takeAll();
   const open = openSums(db);
   // Again, so that the first read of accounts has little left to catch up with.
-  postings.takeAll();
-  const suspects = checkAccounts(db, { postings, requests, open }, problems);
-  postings.checkGaps();
+  journal.takeAll();
+  const suspects = checkAccounts(db, { journal, requests, open }, problems);
+  journal.checkGaps();
   if (suspects.length > 0) checkHeld(db, suspects, problems);
   checkOnce(db, "reference", "reference", problems);
   checkOnce(db, "request", "request_id", problems);

@@ -137,7 +137,8 @@ CREATE TABLE tombstones (
 
 -- Postings and admin acts, in one unbroken sequence. An act that moves money is one row, and a
 -- posting is its row: its two or three entries stand in it, so that it is whole or not there, and
--- they sum to zero or it is refused.
+-- they sum to zero or it is refused. Each row's hash covers the row and the hash before it
+-- (chain.ts), so that no figure of the past can change unseen.
 CREATE TABLE journal (
   id INTEGER PRIMARY KEY,
   at INTEGER NOT NULL,
@@ -155,6 +156,7 @@ CREATE TABLE journal (
   amount_2 INTEGER CHECK (amount_2 <> 0),
   account_3 INTEGER REFERENCES accounts (id),
   amount_3 INTEGER CHECK (amount_3 <> 0),
+  hash BLOB NOT NULL CHECK (length(hash) = 32),
   CONSTRAINT posting_has_entries CHECK ((kind = 'act') = (amount_1 IS NULL)
     AND (amount_1 IS NULL) = (amount_2 IS NULL) AND (amount_1 IS NULL) = (account_1 IS NULL)
     AND (amount_2 IS NULL) = (account_2 IS NULL) AND (amount_3 IS NULL) = (account_3 IS NULL)
