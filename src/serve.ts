@@ -120,7 +120,10 @@ export function serve(options: ServeOptions): Served {
     const tls = tlsOf(dataDir, config);
 
     const interrupted = store.beginServing(systemClock.now());
-    const threads = startThreads({ dataDir, ...opened.options }, options.onTrouble);
+    const threads = startThreads(
+      { dataDir, ...opened.options },
+      { onTrouble: options.onTrouble, onFlushFailed: options.onFatal },
+    );
     undo.unshift(() => void threads.stop());
     const engine: Engine = createEngine(
       { ...store, ...threads },

@@ -14,8 +14,12 @@ const troubles: unknown[] = [];
 
 function started(): Threads {
   const policy = { pinPolicy: "if-set", pinMaxTries: 3 } as const;
-  return startThreads({ dataDir: bank.dataDir, policy, pinKey: null }, (_, error) =>
-    troubles.push(error),
+  return startThreads(
+    { dataDir: bank.dataDir, policy, pinKey: null },
+    {
+      onTrouble: (_, error) => troubles.push(error),
+      onFlushFailed: (error) => troubles.push(error),
+    },
   );
 }
 

@@ -9,10 +9,14 @@
 // pass, between two batches, once so little is left that it takes a few milliseconds.
 //
 // Nothing here makes an answer durable. A commit stays whole in the WAL until a pass has copied all
-// of it and SQLite has flushed the database; only then is the WAL written over.
+// of it and SQLite has flushed the database; only then is the WAL written over. So a pass that
+// cannot write is tried again; but after a flush that failed the system may call clean what never
+// reached the disk, and a later pass would find nothing to flush: then the process must end.
 import { fdatasyncSync, openSync } from "node:fs";
 import { join } from "node:path";
-import { type CopierOptions, STOPPED } from "./messages.ts";
+import { FlushFailed } from "../store.ts";
+import { errorOf, failureOf, messageOf } from "./errors.ts";
+import { type CopierOptions, type Failure, type PassReply, STOPPED } from "./messages.ts";
 import { DATABASE_FILE, openDatabase } from "./open.ts";
 
 declare const self: Worker;
@@ -44,18 +48,36 @@ function copierOf({ dataDir, writer }: CopierOptions) {
   let passes = 0;
   let blockedLooks = 0;
   let isFinishing = false;
-  writer.onmessage = () => {
+  /** Why the writer could not make the last pass; the next look throws it. */
+  let failure: Failure | null = null;
+  writer.onmessage = ({ data }: { data: PassReply }) => {
     isFinishing = false;
     passes = 0;
+    failure = data.failure;
   };
 
   const frames = (mode: "NOOP" | "PASSIVE") =>
     db.query(`PRAGMA wal_checkpoint(${mode})`).get() as Frames;
 
+  function flush(): void {
+    try {
+      fdatasyncSync(file);
+    } catch (error) {
+      throw new FlushFailed(messageOf(error));
+    }
+  }
+
+  /** The writer's failure, once. */
+  function throwFailure(): void {
+    const known = failure;
+    failure = null;
+    if (known !== null) throw errorOf(known);
+  }
+
   /** Copies what there is, and gives how many frames are left. */
   function pass(before: Frames): number {
     frames("PASSIVE");
-    fdatasyncSync(file);
+    flush();
     const { log, checkpointed } = frames("NOOP");
     // A long read keeps all that came after it in the WAL: no use in trying on and on.
     if (checkpointed === before.checkpointed) blockedLooks = BLOCKED_LOOKS;
@@ -64,6 +86,7 @@ function copierOf({ dataDir, writer }: CopierOptions) {
 
   return {
     look(): void {
+      throwFailure();
       blockedLooks -= 1;
       if (isFinishing || blockedLooks > 0) return;
       const seen = frames("NOOP");
@@ -97,8 +120,10 @@ self.onmessage = ({ data: options }: MessageEvent<CopierOptions>) => {
       copier.look();
       failed = false;
     } catch (error) {
-      // The WAL keeps everything. Said once, and tried again at the next look.
-      if (!failed) self.postMessage(error instanceof Error ? error.message : String(error));
+      const failure = failureOf(error);
+      if (failure.kind === "flush") clearInterval(timer);
+      // Any other is said once, and tried again at the next look.
+      if (!failed) self.postMessage(failure);
       failed = true;
     }
   }, LOOK_MS);

@@ -7,7 +7,7 @@ export type WriterOptions = Pick<StoreOptions, "policy" | "pinKey"> & {
   readonly dataDir: string;
   /** Where it counts its commits, for the thread that flushes them. */
   readonly shared: Int32Array;
-  /** Asks by any message for the last pass over the WAL, and is answered when it is done. */
+  /** Asks by any message for the last pass over the WAL, and is answered with a PassReply. */
   readonly copier: MessagePort;
 };
 
@@ -19,16 +19,14 @@ export type WriterBatch = {
   readonly failures: number;
 };
 
-/** Why a batch was not applied, as a word: an error loses its class on the way. */
-export type WriterFailure = {
+/** Why something was not done, as a word: an error loses its class on the way. */
+export type Failure = {
   readonly kind: "busy" | "flush" | "skipped" | "other";
   readonly message: string;
 };
 
 /** Passes as JSON text. */
-export type WriterReply =
-  | { readonly outcomes: OperationOutcome[] }
-  | { readonly failure: WriterFailure };
+export type WriterReply = { readonly outcomes: OperationOutcome[] } | { readonly failure: Failure };
 
 // ---------------------------------------------------------------- the flusher
 
@@ -43,8 +41,11 @@ export type FlusherReply = { readonly durable: number } | { readonly failure: st
 
 // ---------------------------------------------------------------- the copier
 
-/** `writer` is asked for the last pass by any message, and answers when it is done. */
+/** `writer` is asked for the last pass by any message, and answers with a PassReply. */
 export type CopierOptions = { readonly dataDir: string; readonly writer: MessagePort };
+
+/** The last pass is done, or why not; the WAL keeps everything, so it can be made later. */
+export type PassReply = { readonly failure: Failure | null };
 
 /** What each thread says as it has let go of its files. */
 export const STOPPED = "stopped";

@@ -23,10 +23,10 @@ import {
   type ReservationView,
   type Result,
   type Store,
-  StoreBusy,
   type StoreOptions,
 } from "../store.ts";
 import { adminOn } from "./admin.ts";
+import { concernsWholeBatch, messageOf, portError } from "./errors.ts";
 import { journalOn } from "./journal.ts";
 import { BUSY_TIMEOUT_MS, CannotOpen, isBusy, openDatabase, WAL_BYTES, WAL_FILE } from "./open.ts";
 import { pinKeyCheck } from "./pins.ts";
@@ -85,21 +85,6 @@ class Undone extends Error {
   }
 }
 
-/** An error of the disk or the file, which fails the whole batch; any other fails one operation. */
-function concernsWholeBatch(error: unknown): boolean {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return /^SQLITE_(FULL|IOERR|CORRUPT|NOTADB|READONLY|BUSY|NOMEM|CANTOPEN)/.test(code);
-}
-
-/** What the engine must tell apart, without knowing SQLite. */
-export function portError(error: unknown): unknown {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  const message = error instanceof Error ? error.message : String(error);
-  if (isBusy(error)) return new StoreBusy(message);
-  // A flush inside SQLite that failed is as final as one of ours.
-  return /FSYNC/.test(code) ? new FlushFailed(message) : error;
-}
-
 /** The store with what only its own folder uses. */
 export type SqliteStore = Store & {
   /** `applyBatch` at once, on this connection. */
@@ -110,7 +95,8 @@ export type SqliteStore = Store & {
   flushNow(): void;
   /**
    * Copies into the database what is left of the WAL, so that the next commit begins it anew. Call
-   * it between two batches: nobody else appends then. What cannot be copied now stays for later.
+   * it between two batches: nobody else appends then. What a reader keeps in use stays for later,
+   * and so does everything where it throws, as it does for a disk that is full or broken.
    */
   finishWal(): void;
 };
@@ -272,7 +258,7 @@ function storeOn(
       try {
         fdatasyncSync(walDescriptor());
       } catch (error) {
-        throw new FlushFailed(error instanceof Error ? error.message : String(error));
+        throw new FlushFailed(messageOf(error));
       }
     },
     finishWal() {

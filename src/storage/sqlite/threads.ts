@@ -6,22 +6,17 @@
 //
 // They work beside one another: while one batch is flushed, the next one is applied.
 import { join } from "node:path";
-import {
-  type BatchTimes,
-  FlushFailed,
-  type Operation,
-  type OperationOutcome,
-  StoreBusy,
-} from "../store.ts";
+import { type BatchTimes, FlushFailed, type Operation, type OperationOutcome } from "../store.ts";
+import { errorOf } from "./errors.ts";
 import {
   COMMITS,
   type CopierOptions,
+  type Failure,
   type FlusherOptions,
   type FlusherReply,
   STOP,
   STOPPED,
   type WriterBatch,
-  type WriterFailure,
   type WriterOptions,
   type WriterReply,
 } from "./messages.ts";
@@ -41,12 +36,6 @@ function startWorker(name: string): Worker {
   const isCompiled = import.meta.url.includes("/$bunfs/");
   const file = isCompiled ? `./src/storage/sqlite/${name}.js` : `./${name}.ts`;
   return new Worker(new URL(file, import.meta.url));
-}
-
-function errorOf({ kind, message }: WriterFailure): Error {
-  // A batch behind one that failed goes again with it, as where another process writes.
-  if (kind === "busy" || kind === "skipped") return new StoreBusy(message);
-  return kind === "flush" ? new FlushFailed(message) : new Error(message);
 }
 
 function startWriter(
@@ -97,7 +86,7 @@ function startWriter(
   };
 }
 
-function startFlusher(options: FlusherOptions) {
+function startFlusher(options: FlusherOptions, onFailed: (error: FlushFailed) => void) {
   const { shared } = options;
   const worker = startWorker("flush.worker");
   const stopped = Promise.withResolvers<void>();
@@ -132,13 +121,18 @@ function startFlusher(options: FlusherOptions) {
     for (const { flushed } of done) flushed.resolve();
   }
 
+  /** Whoever's flush it was: from here on none is trusted. */
   function fail(message: string): void {
-    failure ??= new FlushFailed(message);
+    if (failure === null) {
+      failure = new FlushFailed(message);
+      onFailed(failure);
+    }
     for (const { flushed } of waiting.splice(0)) flushed.reject(failure);
   }
 
   return {
     onFlush,
+    fail,
 
     onCommit(): void {
       committed = (committed + 1) | 0;
@@ -163,13 +157,23 @@ function startFlusher(options: FlusherOptions) {
   };
 }
 
-function startCopier(options: CopierOptions, onTrouble: (error: Error) => void) {
+function startCopier(
+  options: CopierOptions,
+  {
+    onTrouble,
+    onFlushFailed,
+  }: {
+    onTrouble: (error: Error) => void;
+    onFlushFailed: (message: string) => void;
+  },
+) {
   const worker = startWorker("checkpoint.worker");
   const stopped = Promise.withResolvers<void>();
   worker.postMessage(options, [options.writer]);
-  worker.onmessage = ({ data }: MessageEvent<string>) => {
+  worker.onmessage = ({ data }: MessageEvent<Failure | typeof STOPPED>) => {
     if (data === STOPPED) stopped.resolve();
-    else onTrouble(new Error(data));
+    else if (data.kind === "flush") onFlushFailed(data.message);
+    else onTrouble(errorOf(data));
   };
   worker.onerror = ({ message }) => {
     onTrouble(new Error(message));
@@ -184,17 +188,26 @@ function startCopier(options: CopierOptions, onTrouble: (error: Error) => void) 
   };
 }
 
-/** Starts all. `onTrouble` hears of a copier that cannot copy: the WAL grows until it can. */
+export type ThreadsListener = {
+  /** The copier cannot copy: the WAL grows until it can. */
+  readonly onTrouble: (what: string, error: unknown) => void;
+  /** A flush failed, of a commit or of the database: nothing may be answered, the process must end. */
+  readonly onFlushFailed: (error: FlushFailed) => void;
+};
+
 export function startThreads(
   options: Pick<WriterOptions, "dataDir" | "policy" | "pinKey">,
-  onTrouble: (what: string, error: unknown) => void,
+  { onTrouble, onFlushFailed }: ThreadsListener,
 ): Threads {
   const { dataDir } = options;
   const shared = new Int32Array(new SharedArrayBuffer(8));
   const { port1, port2 } = new MessageChannel();
-  const flusher = startFlusher({ walFile: join(dataDir, WAL_FILE), shared });
+  const flusher = startFlusher({ walFile: join(dataDir, WAL_FILE), shared }, onFlushFailed);
   const writer = startWriter({ ...options, shared, copier: port1 }, flusher);
-  const copier = startCopier({ dataDir, writer: port2 }, (error) => onTrouble("checkpoint", error));
+  const copier = startCopier(
+    { dataDir, writer: port2 },
+    { onTrouble: (error) => onTrouble("checkpoint", error), onFlushFailed: flusher.fail },
+  );
   return {
     applyBatch: writer.applyBatch,
     flush: flusher.flush,

@@ -1,26 +1,18 @@
 // The server's writing thread: applies one batch after the other on a connection of its own, so
 // that neither a commit nor a slow disk ever holds up the thread that answers.
-import { FlushFailed, StoreBusy } from "../store.ts";
+import { failureOf, messageOf } from "./errors.ts";
 import {
   COMMITS,
   type FlusherReply,
+  type PassReply,
   STOPPED,
   type WriterBatch,
-  type WriterFailure,
   type WriterOptions,
   type WriterReply,
 } from "./messages.ts";
 import { openSqliteStore, type SqliteStore } from "./store.ts";
 
 declare const self: Worker;
-
-const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
-
-function failureOf(error: unknown): WriterFailure {
-  const kind =
-    error instanceof StoreBusy ? "busy" : error instanceof FlushFailed ? "flush" : "other";
-  return { kind, message: messageOf(error) };
-}
 
 /** Applies batches in their order, and none past one that failed unknown to the sender. */
 function applier(store: SqliteStore, shared: Int32Array) {
@@ -51,8 +43,14 @@ self.onmessage = ({ data: options }: MessageEvent<WriterOptions>) => {
   store.neverWait();
   const apply = applier(store, shared);
   copier.onmessage = () => {
-    store.finishWal();
-    copier.postMessage("finished");
+    const reply = (failure: PassReply["failure"]) =>
+      copier.postMessage({ failure } satisfies PassReply);
+    try {
+      store.finishWal();
+      reply(null);
+    } catch (error) {
+      reply(failureOf(error));
+    }
   };
   /** The flusher's work; but on an idle server, where one operation comes alone, it waits for nobody. */
   function flush(isAlone: boolean): void {
