@@ -57,7 +57,7 @@ export function settlementOn(db: Database, bank: BankIdentity) {
     `SELECT j.id, j.at, j.kind, ${amountOn("clickatell")} AS clickatell,
        ${amountOn("suspense")} AS suspense
      FROM journal j
-     WHERE j.kind NOT IN ('act', 'debit', 'opening') AND (j.at, j.id) > (?, ?) AND j.id <= ?
+     WHERE j.kind <> 'debit' AND j.kind <> 'act' AND j.kind <> 'opening' AND (j.at, j.id) > (?, ?) AND j.id <= ?
      ORDER BY j.at, j.id LIMIT ?`,
   );
 
