@@ -54,6 +54,8 @@ const MOST_WAITING = 5_000;
 const MOST_OUTSTANDING = 50_000;
 /** Characters of bodies that those may keep in memory for their receipts. */
 const MOST_OUTSTANDING_BODIES = 100_000_000;
+/** After so long without a request it is noted that nobody waits. */
+const IDLE_MS = 1_000;
 /** How often deadlines are looked at. */
 const SWEEP_MS = 20;
 /** Before a batch is tried again: while another process writes, and after any other trouble. */
@@ -115,7 +117,10 @@ export function createEngine(
   let failed = false;
   /** Why no batch could be committed the last time, or null. */
   let trouble: unknown = null;
-  let idle: (() => void)[] = [];
+  let onDrained: (() => void)[] = [];
+  /** When the last operation came in; null once it is noted that nobody waits. */
+  let busyAtMs: number | null = null;
+  let watchesForIdle = false;
 
   function answer(pending: Pending, outcome: OperationOutcome | "late"): void {
     waiting.delete(pending);
@@ -317,7 +322,9 @@ export function createEngine(
   }
 
   /** receivedAt of the oldest request whose answer has not left, or whose undoing is not done. */
-  function openSince(now: number): number {
+  function openSince(batch: readonly Pending[], now: number): number | null {
+    const isIdle = waiting.size === 0 && expiring.size === 0;
+    if (isIdle && batch.every(({ operation }) => operation.kind === "idle")) return null;
     const [oldest] = waiting;
     let since = oldest?.receivedAt ?? now;
     for (const { receivedAt } of expiring.values()) since = Math.min(since, receivedAt);
@@ -346,7 +353,7 @@ export function createEngine(
     urgent = [];
     applying.push(batch);
     const operations = batch.map(({ operation }) => operation);
-    store.applyBatch(operations, { now, monotonicMs, openSince: openSince(now) }).then(
+    store.applyBatch(operations, { now, monotonicMs, openSince: openSince(batch, now) }).then(
       (outcomes) => batchApplied(batch, outcomes),
       (error: unknown) => stumble(batch, error),
     );
@@ -437,7 +444,8 @@ export function createEngine(
         flushing = false;
         for (const pending of batch) becameDurable(pending);
         startFlush();
-        wakeIdle();
+        wakeDrained();
+        watchForIdle();
       },
       (error: unknown) => fail(error),
     );
@@ -480,6 +488,7 @@ export function createEngine(
         settle: waits ? resolve : null,
       };
       const overloaded = waits && waiting.size >= MOST_WAITING;
+      busyAtMs = clock.monotonicMs();
       outstanding += 1;
       outstandingBodies += keptBody(operation);
       queue.push(pending);
@@ -494,10 +503,30 @@ export function createEngine(
   const isFull = (): boolean =>
     outstanding >= MOST_OUTSTANDING || outstandingBodies >= MOST_OUTSTANDING_BODIES;
 
-  function wakeIdle(): void {
+  function wakeDrained(): void {
     if (outstanding > 0) return;
-    for (const wake of idle) wake();
-    idle = [];
+    for (const wake of onDrained) wake();
+    onDrained = [];
+  }
+
+  /**
+   * Every commit notes the oldest request that is open at that moment, at least its own. Once they
+   * are all answered that is out of date, and is noted after a while in a commit of its own: so a
+   * server that is killed while nothing happens leaves nothing to be looked at.
+   */
+  function watchForIdle(): void {
+    if (watchesForIdle || outstanding > 0 || busyAtMs === null) return;
+    watchesForIdle = true;
+    clock.after(IDLE_MS, () => {
+      watchesForIdle = false;
+      if (failed || outstanding > 0 || busyAtMs === null) return;
+      if (clock.monotonicMs() - busyAtMs < IDLE_MS) {
+        watchForIdle();
+        return;
+      }
+      void enqueue({ kind: "idle" }, clock.now(), Infinity, false);
+      busyAtMs = null;
+    });
   }
 
   return {
@@ -564,9 +593,11 @@ export function createEngine(
 
     /** Resolves once all that came in is answered and on the disk. */
     drained(): Promise<void> {
+      // The store notes a clean end by itself.
+      busyAtMs = null;
       return new Promise((resolve) => {
-        idle.push(resolve);
-        wakeIdle();
+        onDrained.push(resolve);
+        wakeDrained();
       });
     },
   };

@@ -107,6 +107,9 @@ export type InterruptedOperation = {
   readonly until: number;
 };
 
+/** Nobody waits for an answer: a server that is killed from now on leaves nothing open. */
+export type IdleOperation = { readonly kind: "idle" };
+
 export type Operation =
   | ReserveOperation
   | ResultOperation
@@ -114,7 +117,8 @@ export type Operation =
   | ExpireOperation
   | MalformedOperation
   | RefusalOperation
-  | InterruptedOperation;
+  | InterruptedOperation
+  | IdleOperation;
 
 export type OperationOutcome =
   | {
@@ -137,8 +141,11 @@ export type OperationOutcome =
 export type BatchTimes = {
   readonly now: number;
   readonly monotonicMs: number;
-  /** receivedAt of the oldest request that is not answered yet, the batch's own included. */
-  readonly openSince: number;
+  /**
+   * receivedAt of the oldest request that is not answered yet, the batch's own included; null where
+   * there is none.
+   */
+  readonly openSince: number | null;
 };
 
 /** An earlier request with the same requestId, with its answer's reference. */

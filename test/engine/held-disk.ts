@@ -33,7 +33,7 @@ export type HeldBank = ManualClock & {
   /** How many operations each batch had that was handed to the store, committed or not. */
   readonly handed: number[];
   /** What the last batch said of the oldest request whose answer may not have left. */
-  openSince(): number;
+  openSince(): number | null;
   /** What onFatal was told. */
   readonly fatal: unknown[];
   /** From now on flushes wait for `release`. */
@@ -118,7 +118,7 @@ export function heldBank(accounts: readonly Wanted[] = [{}]): HeldBank {
   const batches: Operation["kind"][][] = [];
   const handed: number[] = [];
   const fatal: unknown[] = [];
-  let openSince = 0;
+  let openSince: number | null = 0;
   let beforeCommit: PromiseWithResolvers<void> | null = null;
   let afterCommit: PromiseWithResolvers<void> | null = null;
 

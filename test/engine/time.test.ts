@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { minor } from "../../src/domain/money.ts";
 import { BUDGET_MS, BUSY, type HeldBank, heldBank, RESULT_MS } from "./held-disk.ts";
+import { START } from "./manual-clock.ts";
 
 let bank: HeldBank;
 beforeEach(() => {
@@ -217,6 +218,25 @@ describe("the budget passed while the commit is in flight", () => {
     bank.reserve("c");
     await bank.turns();
     expect(bank.openSince()).toBe(bank.clock.now());
+  });
+
+  test("once nobody waits and nothing came for a second, an unclean end asks about nothing", async () => {
+    bank.reserve("a");
+    await bank.advance(999);
+    expect(bank.openSince()).toBe(START);
+    bank.reserve("b");
+    await bank.advance(999);
+    expect(bank.openSince()).toBe(START + 999);
+    await bank.advance(1_001);
+    expect([bank.batches.at(-1), bank.openSince()]).toEqual([["idle"], null]);
+    const noted = bank.batches.length;
+    await bank.advance(60_000);
+    expect(bank.batches.length).toBe(noted);
+    bank.reserve("c");
+    await bank.advance(0);
+    expect(bank.openSince()).toBe(bank.clock.now());
+    await bank.advance(2_000);
+    expect(bank.openSince()).toBeNull();
   });
 
   test("a decline in flight becomes 2060 as well, and stays it", async () => {

@@ -391,6 +391,14 @@ describe("an unclean end (contract.md 4.3)", () => {
     expect(findingsOf(bank)).toEqual(["interrupted open"]);
   });
 
+  bankTest("of a server that nobody waited for leaves nothing to look at", ({ store }) => {
+    store.beginServing(at(0));
+    const times = { monotonicMs: 0, openSince: at(5) };
+    store.applyNow([reserveOperation("raas-1")], { ...times, now: at(5) });
+    store.applyNow([{ kind: "idle" }], { ...times, now: at(6), openSince: null });
+    expect(store.beginServing(at(7))).toBeNull();
+  });
+
   bankTest("is known from the moment the oldest unanswered request came", (bank) => {
     const { store } = bank;
     expect(store.beginServing(at(0))).toBeNull();

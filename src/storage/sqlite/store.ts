@@ -175,6 +175,8 @@ function storeOn(
       case "refusal":
         purchases.receipts.refusal(operation);
         return { kind: "done" };
+      case "idle":
+        return { kind: "done" };
     }
   }
 
