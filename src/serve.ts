@@ -5,6 +5,7 @@ import { openBank } from "./bank.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { createEngine, type Engine } from "./engine/engine.ts";
+import { closeToOthers } from "./files.ts";
 import { createApp } from "./http/app.ts";
 import type { Authentication } from "./http/authenticate.ts";
 import { isLoopback, listen } from "./http/listen.ts";
@@ -120,6 +121,7 @@ export function serve(options: ServeOptions): Served {
     const tls = tlsOf(dataDir, config);
 
     const interrupted = store.beginServing(systemClock.now());
+    const wereOpen = closeToOthers(dataDir);
     const threads = startThreads({ dataDir, ...opened.options }, options.onTrouble);
     undo.unshift(() => void threads.stop());
     const engine: Engine = createEngine(
@@ -150,7 +152,7 @@ export function serve(options: ServeOptions): Served {
       url: listener.url,
       bank,
       config,
-      warnings: warningsFor(config, options, store.limits().length === 0, bank),
+      warnings: [...wereOpen, ...warningsFor(config, options, store.limits().length === 0, bank)],
       async close() {
         await listener.close();
         unwatch();
