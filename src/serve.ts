@@ -10,7 +10,7 @@ import { createApp } from "./http/app.ts";
 import type { Authentication } from "./http/authenticate.ts";
 import { isLoopback, listen } from "./http/listen.ts";
 import { readReceiptKey, readSecret, secretReader } from "./keys.ts";
-import { CannotOpen, lockForServing } from "./storage/sqlite/open.ts";
+import { CannotOpen, checkBeforeServing, lockForServing } from "./storage/sqlite/open.ts";
 import { startThreads } from "./storage/sqlite/threads.ts";
 import type { Bank } from "./storage/store.ts";
 
@@ -110,6 +110,9 @@ export function serve(options: ServeOptions): Served {
   try {
     const unlock = lockForServing(dataDir);
     undo.unshift(unlock);
+    checkBeforeServing(dataDir);
+    // Before SQLite makes the log's files with the modes of the database.
+    const wereOpen = closeToOthers(dataDir);
     const opened = openBank(dataDir, { serving: true, withoutPins: options.withoutPins });
     const { store, config } = opened;
     undo.unshift(opened.close);
@@ -121,7 +124,6 @@ export function serve(options: ServeOptions): Served {
     const tls = tlsOf(dataDir, config);
 
     const interrupted = store.beginServing(systemClock.now());
-    const wereOpen = closeToOthers(dataDir);
     const threads = startThreads({ dataDir, ...opened.options }, options.onTrouble);
     undo.unshift(() => void threads.stop());
     const engine: Engine = createEngine(
@@ -145,6 +147,11 @@ export function serve(options: ServeOptions): Served {
       },
       https: tls !== null,
     });
+    // Before anybody is listened to: whatever fails here must end the process.
+    const warnings = [
+      ...wereOpen,
+      ...warningsFor(config, options, store.limits().length === 0, bank),
+    ];
     const listener = listen(app, { host, port: options.port ?? config.port, tls });
     const unwatch = interrupted === null ? () => {} : engine.watchInterrupted(interrupted);
 
@@ -152,7 +159,7 @@ export function serve(options: ServeOptions): Served {
       url: listener.url,
       bank,
       config,
-      warnings: [...wereOpen, ...warningsFor(config, options, store.limits().length === 0, bank)],
+      warnings,
       async close() {
         await listener.close();
         unwatch();
