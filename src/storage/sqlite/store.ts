@@ -340,9 +340,9 @@ function storeOn(
     debit: (by, number, amount) => onAccount(number, () => admin.debit(by, number, amount)),
     setLimits: (by, target, figures) => write(() => admin.setLimits(by, target, figures)),
     unsetLimits: (by, target, figures) => write(() => admin.unsetLimits(by, target, figures)),
-    settle: (by, ref, action, bankBears) =>
+    settle: (by, ref, action, bankBears, seen) =>
       write(() => {
-        const reference = admin.settle(by, ref, action, bankBears);
+        const reference = admin.settle(by, ref, action, bankBears, seen);
         return reads.reservation(reference) as ReservationView;
       }),
     closeFinding: (by, id) =>
