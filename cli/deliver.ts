@@ -9,6 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { syncFolder } from "../src/files.ts";
 import type { Page, Section } from "../src/reports/page.ts";
 import { isEmpty, mapped } from "../src/storage/pages.ts";
 import { Failure } from "./failure.ts";
@@ -74,15 +75,6 @@ function assertReplaceable(file: string): void {
   const there = lstatSync(file, { throwIfNoEntry: false });
   if (there !== undefined && !there.isFile()) {
     throw new Failure("usage", `--output ${file} is no plain file: name another`);
-  }
-}
-
-function syncFolder(folder: string): void {
-  const descriptor = openSync(folder, "r");
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
   }
 }
 

@@ -9,6 +9,7 @@ import { Failure } from "./failure.ts";
 import { type List, limitOption, writeList } from "./list.ts";
 import { facts, table } from "./output.ts";
 import { type Answer, command, found, group, type Session, unwrap, withBank } from "./session.ts";
+import { OPEN_NOW } from "./times.ts";
 
 function findingText(finding: FindingView, bank: Bank): string {
   const time = (at: number | null) => (at === null ? "no" : localTimeText(at, bank.timeZone));
@@ -86,7 +87,7 @@ export function register(program: Command): void {
     .addOption(limitOption())
     .action(
       withBank((session, _: [], { all, limit }: { all?: true; limit?: number }) =>
-        writeList(session, findingsList(session, all === true ? null : Date.now()), limit),
+        writeList(session, findingsList(session, all === true ? null : OPEN_NOW), limit),
       ),
     );
   command(findings, {

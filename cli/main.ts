@@ -1,5 +1,6 @@
 // transact-bank GROUP VERB: runs one command and sets the exit code.
 import { CommanderError } from "commander";
+import { leaveNoCore } from "../src/core-dump.ts";
 import { describe, EXIT } from "./failure.ts";
 import { note } from "./output.ts";
 import { program } from "./program.ts";
@@ -32,6 +33,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit(EXIT.failed);
 });
 
-// Whatever this program writes is its user's alone.
+// Whatever this program writes is its user's alone, and what it knows is not written at all.
 process.umask(0o077);
+leaveNoCore();
 await main();

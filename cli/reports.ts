@@ -39,7 +39,7 @@ import {
   type Written,
   withBank,
 } from "./session.ts";
-import { calendarOf, readDay, readTime, type SpanOptions } from "./times.ts";
+import { calendarOf, OPEN_NOW, readDay, readTime, type SpanOptions } from "./times.ts";
 
 type ReportOptions = CommonOptions & {
   readonly format?: Format;
@@ -81,11 +81,14 @@ async function publish(report: Report, options: ReportOptions): Promise<Written>
 
 type ExceptionOptions = ReportOptions & { readonly asOf?: string; readonly markSent?: true };
 
-function exceptionsAt(session: Session, asOf: number): ExceptionReport {
+/** What was open and due at an instant, or is now. */
+function exceptionsAt(session: Session, asOf: number | null): ExceptionReport {
   const { store, bank } = session;
-  const findings = findingsAt(session, asOf, FINDING_KINDS);
-  const open = { reservations: store.openReservationsAsOf(asOf), findings };
-  return exceptionReport(open, { bank, calendar: calendarOf(session), asOf });
+  const openAt = asOf ?? OPEN_NOW;
+  const findings = findingsAt(session, openAt, FINDING_KINDS);
+  const open = { reservations: store.openReservationsAsOf(openAt), findings };
+  const at = { bank, calendar: calendarOf(session), asOf: asOf ?? Date.now() };
+  return exceptionReport(open, at);
 }
 
 /** Only after the report is where it belongs: a line marked but never sent is nobody's any more. */
@@ -118,7 +121,7 @@ function addExceptions(reports: Command): void {
     .action(
       withBank(async (session, _: [], options: ExceptionOptions) => {
         const asOf =
-          options.asOf === undefined ? Date.now() : readTime(options.asOf, "--as-of", session.bank);
+          options.asOf === undefined ? null : readTime(options.asOf, "--as-of", session.bank);
         const report = exceptionsAt(session, asOf);
         const written = await publish(
           {
@@ -149,7 +152,7 @@ function readPeriod({ from, to }: SpanOptions, { bank }: Session): Period {
 function settlementOf(session: Session, period: Period) {
   const { store, bank } = session;
   const { from, to } = spanOf(period, bank.timeZone);
-  const disputes = [...findingsAt(session, Date.now(), DISPUTED)]
+  const disputes = [...findingsAt(session, OPEN_NOW, DISPUTED)]
     .filter((finding) => finding.openedAt < to)
     .map((finding) => {
       const ref = finding.reference ?? finding.requestId;

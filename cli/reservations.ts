@@ -233,7 +233,9 @@ async function settle(session: Session, ref: string, action: SettleAction, bankB
   const warning = action === "release" ? earlyWarning(session, reservation) : null;
   if (warning !== null && !session.json) note(`warning: ${warning}`);
   await confirm(session, questionOf(reservation, { action, bankBears, bank }));
-  const settled = unwrap(store.settle(by, reservation.reference, action, bankBears));
+  const settled = unwrap(
+    store.settle(by, reservation.reference, action, bankBears, reservation.state),
+  );
   return {
     json: { ...reservationJson(settled), warning },
     text: () => figures(settled, bank),

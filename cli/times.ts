@@ -6,6 +6,12 @@ import type { Bank } from "../src/storage/store.ts";
 import { Failure } from "./failure.ts";
 import type { Session } from "./session.ts";
 
+/**
+ * Later than any clock says: with it "open then" is "open now", whatever the clock said when it was
+ * opened or settled. A clock that was ahead for a while must hide nothing.
+ */
+export const OPEN_NOW = 8.64e15;
+
 const BARE_DAY = /^\d{4}-\d{2}-\d{2}$/;
 
 /** Reads a time; a bare date is its local 00:00. `what` names it in the usage error ("--as-of"). */

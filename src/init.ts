@@ -1,13 +1,14 @@
 // Makes a new bank in a data dir: keys and configuration first, the database last, so that what a
 // killed init left is not a bank yet and the next init takes it over.
-import { mkdirSync, readdirSync } from "node:fs";
+import { chmodSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { code as currencyOf } from "currency-codes";
 import { isSupportedCountry } from "libphonenumber-js/max";
 import { CONFIG_FILE, newConfigText } from "./config.ts";
 import { isBankCode } from "./domain/identifiers.ts";
 import { isTimeZone } from "./domain/local-time.ts";
-import { createKeys, writeFileDurably, writeSecret } from "./keys.ts";
+import { isOwnFile, makeFolderDurably, writeFileDurably } from "./files.ts";
+import { createKeys, writeSecret } from "./keys.ts";
 import { CannotOpen, createDatabase } from "./storage/sqlite/open.ts";
 import { pinKeyCheck } from "./storage/sqlite/pins.ts";
 import type { BankIdentity } from "./storage/store.ts";
@@ -31,12 +32,9 @@ export const INIT_RULES = {
   minorDigits: (text: string) => (/^[0-4]$/.test(text) ? null : "a number from 0 to 4"),
 } as const;
 
-/** What an init that was killed may have left; anything else in the folder is somebody's. */
-const OWN_FILES = /^(keys|config\.toml(\.new)?|bank\.db(-wal|-shm|-journal)?|serve\.lock(-\w+)?)$/;
-
 /** True where a folder holds anything that `init` would not have made. */
 export function holdsForeignFiles(folder: string): boolean {
-  return readdirSync(folder).some((name) => !OWN_FILES.test(name));
+  return readdirSync(folder).some((name) => !isOwnFile(name));
 }
 
 /**
@@ -48,10 +46,12 @@ export function initBank(
   bank: BankIdentity,
   signatureSecret: string | null,
 ): void {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  makeFolderDurably(dataDir);
   if (holdsForeignFiles(dataDir)) {
     throw new CannotOpen(`${dataDir} is not empty: name a folder that is, or does not exist`);
   }
+  // An empty folder that was there before may be open to others.
+  chmodSync(dataDir, 0o700);
   const createdAt = Date.now();
   createDatabase(dataDir, { ...bank, createdAt }, () => {
     const pinKey = createKeys(dataDir);

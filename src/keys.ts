@@ -1,17 +1,8 @@
 // The data dir's keys/: secrets in files of their own, 0600, outside the database and outside
 // every backup. Nothing here is ever printed.
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  writeSync,
-} from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { writeFileDurably } from "./files.ts";
 
 const KEYS_DIR = "keys";
 const PIN_KEY = "pin.key";
@@ -35,25 +26,6 @@ export class KeyError extends Error {}
 
 const fileOf = (dataDir: string, name: string) => join(dataDir, KEYS_DIR, name);
 const secretFile = (dataDir: string, kind: SharedSecret) => fileOf(dataDir, `${kind}.json`);
-
-/** Writes a file whole or not at all, 0600, on the disk when it returns. */
-export function writeFileDurably(file: string, content: string): void {
-  const temporary = `${file}.new`;
-  const descriptor = openSync(temporary, "w", 0o600);
-  try {
-    writeSync(descriptor, content);
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-  renameSync(temporary, file);
-  const directory = openSync(dirname(file), "r");
-  try {
-    fsyncSync(directory);
-  } finally {
-    closeSync(directory);
-  }
-}
 
 /** Makes the keys of a new bank; gives its PIN key. Keys that are there stay. */
 export function createKeys(dataDir: string): Uint8Array {

@@ -5,11 +5,12 @@ import { openBank } from "./bank.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { createEngine, type Engine } from "./engine/engine.ts";
+import { closeToOthers } from "./files.ts";
 import { createApp } from "./http/app.ts";
 import type { Authentication } from "./http/authenticate.ts";
 import { isLoopback, listen } from "./http/listen.ts";
 import { readReceiptKey, readSecret, secretReader } from "./keys.ts";
-import { CannotOpen, lockForServing } from "./storage/sqlite/open.ts";
+import { CannotOpen, checkBeforeServing, lockForServing } from "./storage/sqlite/open.ts";
 import { startThreads } from "./storage/sqlite/threads.ts";
 import type { Bank } from "./storage/store.ts";
 
@@ -109,6 +110,9 @@ export function serve(options: ServeOptions): Served {
   try {
     const unlock = lockForServing(dataDir);
     undo.unshift(unlock);
+    checkBeforeServing(dataDir);
+    // Before SQLite makes the log's files with the modes of the database.
+    const wereOpen = closeToOthers(dataDir);
     const opened = openBank(dataDir, { serving: true, withoutPins: options.withoutPins });
     const { store, config } = opened;
     undo.unshift(opened.close);
@@ -146,6 +150,11 @@ export function serve(options: ServeOptions): Served {
       },
       https: tls !== null,
     });
+    // Before anybody is listened to: whatever fails here must end the process.
+    const warnings = [
+      ...wereOpen,
+      ...warningsFor(config, options, store.limits().length === 0, bank),
+    ];
     const listener = listen(app, { host, port: options.port ?? config.port, tls });
     const unwatch = interrupted === null ? () => {} : engine.watchInterrupted(interrupted);
 
@@ -153,7 +162,7 @@ export function serve(options: ServeOptions): Served {
       url: listener.url,
       bank,
       config,
-      warnings: warningsFor(config, options, store.limits().length === 0, bank),
+      warnings,
       async close() {
         await listener.close();
         unwatch();

@@ -421,6 +421,8 @@ export function createEngine(
     queue = [...givenBack.filter((pending) => !isOurs(pending)), ...queue];
     givenBack = [];
     const isBusy = error instanceof StoreBusy;
+    // Said once, for it is tried again and again.
+    if (!isBusy && trouble === null) onTrouble?.("batch", error);
     if (!isBusy) trouble = error;
     pumping = true;
     clock.after(isBusy ? RETRY_BUSY_MS : RETRY_MS, pump);

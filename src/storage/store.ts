@@ -414,7 +414,17 @@ export type Store = {
   debit(by: By, number: string, amount: Minor): Result<AccountView>;
   setLimits(by: By, row: LimitTarget, figures: Partial<LimitFigures>): Result<LimitRow>;
   unsetLimits(by: By, row: LimitTarget, figures: readonly (keyof LimitFigures)[]): Result<null>;
-  settle(by: By, ref: string, action: SettleAction, bankBears: boolean): Result<ReservationView>;
+  /**
+   * Settles a reservation by hand. Refused where its state is no longer the one that was `seen`: a
+   * release that was meant for an open one must not become a correction of a debited one.
+   */
+  settle(
+    by: By,
+    ref: string,
+    action: SettleAction,
+    bankBears: boolean,
+    seen?: ReservationState,
+  ): Result<ReservationView>;
   closeFinding(by: By, id: number): Result<FindingView>;
   paySettlement(by: By, amount: Minor): Result<{ owed: Minor }>;
   addHolidays(by: By, holidays: readonly Holiday[]): Result<{ added: number }>;

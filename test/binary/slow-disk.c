@@ -1,12 +1,25 @@
 /* Preloaded before the C library: makes the disk slow or broken while a test wants it so.
-   The file that SLOW_DISK names holds "delay MILLISECONDS" or "fail"; empty or gone: no fault. */
+   The file that SLOW_DISK names holds "delay MILLISECONDS" or "fail"; empty or gone: no fault.
+   Where FLUSHED names a file, the name of each file and folder that is flushed is added to it. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+static void note(int fd) {
+  const char *notes = getenv("FLUSHED");
+  char link[64], name[PATH_MAX];
+  FILE *file = notes == NULL ? NULL : fopen(notes, "a");
+  if (file == NULL) return;
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  ssize_t length = readlink(link, name, sizeof name);
+  if (length > 0) fprintf(file, "%.*s\n", (int)length, name);
+  fclose(file);
+}
 
 static int faulty(long call, int fd) {
   const char *name = getenv("SLOW_DISK");
@@ -22,6 +35,7 @@ static int faulty(long call, int fd) {
     errno = EIO;
     return -1;
   }
+  note(fd);
   return (int)syscall(call, fd);
 }
 

@@ -391,6 +391,14 @@ describe("settling by hand (contract.md 4.5)", () => {
     bank.close();
   });
 
+  bankTest("a release of what was open when it was looked at never corrects a debit", (bank) => {
+    bank.reserve("raas-1");
+    bank.result("raas-1", "0000");
+    const settled = bank.store.settle(BY, "raas-1", "release", false, "reserved");
+    expect(said(settled)).toContain("it was reserved and is debited now");
+    expect(done(bank.store.settle(BY, "raas-1", "release", false, "debited")).corrected).toBe(true);
+  });
+
   bankTest("a corrective debit obeys what is available, unless the bank bears it", (bank) => {
     bank.reserve("raas-1");
     bank.result("raas-1", "2240");

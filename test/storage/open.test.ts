@@ -186,6 +186,49 @@ test("only one server takes a data dir, and a command works beside it", () => {
   lockForServing(dataDir)();
 });
 
+describe("a program with one more migration", () => {
+  const LATER = "CREATE TABLE later (filling TEXT)";
+  const migrations = MIGRATIONS as string[];
+  const hasLater = () => {
+    let found: unknown[] = [];
+    onDatabase((db) => {
+      found = db.query("SELECT name FROM sqlite_schema WHERE name = 'later'").all();
+    });
+    return found.length === 1;
+  };
+  beforeEach(() => {
+    init();
+    migrations.push(LATER);
+  });
+  afterEach(() => void migrations.pop());
+
+  test("does not migrate under a server of the version before, and says what to do", () => {
+    // The older server runs: it has the lock and the database open.
+    const letGo = lockForServing(dataDir);
+    expect(refusal()).toMatch(/older than this program, and a server runs on it: stop that server/);
+    expect(hasLater()).toBe(false);
+    letGo();
+    expect(refusal()).toBe("opened");
+    expect(hasLater()).toBe(true);
+    // The lock is free again.
+    lockForServing(dataDir)();
+  });
+
+  test("migrates as it starts to serve, with the lock that it holds itself", () => {
+    const letGo = lockForServing(dataDir);
+    expect(refusal({ serving: true })).toBe("opened");
+    expect(hasLater()).toBe(true);
+    letGo();
+  });
+
+  test("once it did, the program before refuses the database", () => {
+    expect(refusal()).toBe("opened");
+    migrations.pop();
+    expect(refusal()).toMatch(/use the newer program that wrote it/);
+    migrations.push(LATER);
+  });
+});
+
 test("init refuses a bank and anybody else's folder", () => {
   init();
   expect(() => init()).toThrow(/holds a bank already/);

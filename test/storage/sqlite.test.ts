@@ -415,6 +415,14 @@ describe("an unclean end (contract.md 4.3)", () => {
     store.endServing();
     expect(store.beginServing(at(8))).toBeNull();
   });
+
+  bankTest("is known although the clock was set back before the next start", (bank) => {
+    const { store } = bank;
+    store.beginServing(at(0));
+    const times = { now: at(90), monotonicMs: 0, openSince: at(89) };
+    store.applyNow([reserveOperation("raas-1")], times);
+    expect(store.beginServing(at(30))).toEqual({ since: at(89), until: at(90) });
+  });
 });
 
 describe("a batch", () => {

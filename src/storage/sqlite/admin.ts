@@ -5,6 +5,7 @@ import { customer, type Entry, internal, transferEntries } from "../../domain/en
 import { canonicalBuyerId } from "../../domain/identifiers.ts";
 import type { LimitFigures } from "../../domain/limits.ts";
 import { formatAmount, type Minor, minor } from "../../domain/money.ts";
+import type { ReservationState } from "../../domain/reservation.ts";
 import { decideSettle, type SettleAction } from "../../domain/settle.ts";
 import type {
   Bank,
@@ -362,9 +363,21 @@ export function adminOn(db: Database, { bank, journal, purchases, options }: Par
     },
 
     /** Gives our reference of the reservation that was settled. */
-    settle(by: By, ref: string, action: SettleAction, bankBears: boolean): string {
+    settle(
+      by: By,
+      ref: string,
+      action: SettleAction,
+      bankBears: boolean,
+      seen?: ReservationState,
+    ): string {
       const reservation =
         purchases.find(ref) ?? notFound(`no reservation has the reference ${ref}`);
+      const { state } = reservation;
+      if (seen !== undefined && seen !== state) {
+        refuse(
+          `reservation ${reservation.reference}: it was ${seen} and is ${state} now: look again`,
+        );
+      }
       const isCorrected = corrected.get(reservation.id) !== null;
       const decision = decideSettle({ ...reservation, corrected: isCorrected }, action, bankBears);
       if (decision.kind === "refused") {

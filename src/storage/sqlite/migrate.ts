@@ -7,24 +7,29 @@ export const MIGRATIONS: readonly string[] = [bank];
 /** The database is newer than this program: going back is refused. */
 export class NewerDatabase extends Error {}
 
+function versionOf(db: Database): number {
+  return (db.query("PRAGMA user_version").get() as { user_version: number }).user_version;
+}
+
+/** True where nothing is to be migrated; throws NewerDatabase where a later program wrote the file. */
+export function isNewest(db: Database): boolean {
+  const version = versionOf(db);
+  if (version <= MIGRATIONS.length) return version === MIGRATIONS.length;
+  throw new NewerDatabase(
+    `the database has version ${version}, this program knows ${MIGRATIONS.length}: ` +
+      "use the newer program that wrote it",
+  );
+}
+
 /**
  * Brings a database to the newest version, in one commit: all of it or nothing.
  * Takes a writable connection; throws NewerDatabase where a later program wrote the file.
  */
 export function migrate(db: Database): void {
-  const versionOf = () =>
-    (db.query("PRAGMA user_version").get() as { user_version: number }).user_version;
-  if (versionOf() === MIGRATIONS.length) return;
   db.transaction(() => {
     // Read again under the write lock: another process may have migrated meanwhile.
-    const version = versionOf();
-    if (version > MIGRATIONS.length) {
-      throw new NewerDatabase(
-        `the database has version ${version}, this program knows ${MIGRATIONS.length}: ` +
-          "use the newer program that wrote it",
-      );
-    }
-    for (const sql of MIGRATIONS.slice(version)) db.run(sql);
+    if (isNewest(db)) return;
+    for (const sql of MIGRATIONS.slice(versionOf(db))) db.run(sql);
     db.run(`PRAGMA user_version = ${MIGRATIONS.length}`);
   }).immediate();
 }

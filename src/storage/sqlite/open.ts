@@ -4,7 +4,7 @@ import { accessSync, constants, existsSync } from "node:fs";
 import { join } from "node:path";
 import { INTERNAL_ACCOUNTS } from "../../domain/account.ts";
 import type { BankIdentity } from "../store.ts";
-import { migrate, NewerDatabase } from "./migrate.ts";
+import { isNewest, migrate, NewerDatabase } from "./migrate.ts";
 
 export const DATABASE_FILE = "bank.db";
 export const WAL_FILE = `${DATABASE_FILE}-wal`;
@@ -99,6 +99,22 @@ function cannotOpen(file: string, error: unknown): CannotOpen {
 }
 
 /**
+ * Migrates a database that is older than the program, and never below a server: an older program
+ * that serves goes by the old tables. A server that opens its database holds the lock itself.
+ */
+function migrateOpened(db: Database, dataDir: string, synchronous: "FULL" | "NORMAL"): void {
+  const taken =
+    "the database is older than this program, and a server runs on it: stop that server, start " +
+    "this version's, then run the command again";
+  const unlock = synchronous === "NORMAL" ? () => {} : lockForServing(dataDir, taken);
+  try {
+    migrate(db);
+  } finally {
+    unlock();
+  }
+}
+
+/**
  * Opens the database of a data dir and migrates it.
  * `synchronous` is FULL for a command, which flushes at each commit, and NORMAL for the server,
  * which flushes the WAL itself before any answer. Throws CannotOpen with what to do.
@@ -114,7 +130,7 @@ export function openDatabase(dataDir: string, synchronous: "FULL" | "NORMAL"): D
       assertSqliteVersion(db);
       assertOurs(db, file);
       settings(db, synchronous);
-      migrate(db);
+      if (!isNewest(db)) migrateOpened(db, dataDir, synchronous);
       return db;
     } catch (error) {
       db.close();
@@ -189,11 +205,43 @@ function insertBank(
   }
 }
 
+/** What decides a purchase and does not grow with each of them. */
+const CHECKED_WHOLE = ["bank", "accounts", "buyers", "blocked_buyers", "limits", "holidays"];
+
 /**
- * Takes the data dir for one server; gives the function that lets it go.
+ * Looks for damaged pages where that takes no long read: in all of the tables that decide a
+ * purchase, and at the root of every other table and index. What is damaged elsewhere is for
+ * `verify` to find, and for SQLite where a request meets it. Throws CannotOpen.
+ */
+export function checkBeforeServing(dataDir: string): void {
+  const db = openDatabase(dataDir, "NORMAL");
+  try {
+    for (const table of CHECKED_WHOLE) {
+      const [found] = db.query(`SELECT * FROM pragma_quick_check('${table}')`).values().flat();
+      if (found !== "ok") throw new Error(`table ${table} is damaged`);
+    }
+    const names = db.query("SELECT name FROM sqlite_schema WHERE rootpage > 0").values().flat();
+    const root = db.query("SELECT pagetype FROM dbstat WHERE name = ? LIMIT 1");
+    for (const name of names) {
+      const [type] = root.values(String(name)).flat();
+      if (type !== "leaf" && type !== "internal") throw new Error(`the root of ${name} is damaged`);
+    }
+  } catch (error) {
+    throw cannotOpen(join(dataDir, DATABASE_FILE), error);
+  } finally {
+    db.close();
+  }
+}
+
+/**
+ * Takes the data dir for one server; gives the function that lets it go. `taken` is what is said
+ * where another process has it.
  * The lock is SQLite's own on a file beside the database, so a killed server leaves none behind.
  */
-export function lockForServing(dataDir: string): () => void {
+export function lockForServing(
+  dataDir: string,
+  taken = `another server serves ${dataDir}: stop it first`,
+): () => void {
   databaseFile(dataDir);
   const lock = new Database(join(dataDir, LOCK_FILE), { create: true, readwrite: true });
   try {
@@ -202,7 +250,7 @@ export function lockForServing(dataDir: string): () => void {
   } catch (error) {
     lock.close();
     if (!isBusy(error)) throw cannotOpen(join(dataDir, LOCK_FILE), error);
-    throw new CannotOpen(`another server serves ${dataDir}: stop it first`);
+    throw new CannotOpen(taken);
   }
   return () => lock.close();
 }

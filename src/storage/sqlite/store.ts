@@ -285,15 +285,19 @@ function storeOn(
              coalesce(interrupted_since, CASE serving WHEN 1 THEN open_since END)`,
           [now],
         );
-        return db.query("SELECT interrupted_since AS since FROM bank").get() as {
-          since: number | null;
-        };
+        // The clock may have been set back since: the last of them may be later than now.
+        return db
+          .query(
+            `SELECT interrupted_since AS since, (SELECT max(reserved_at) FROM requests
+               WHERE state = 'reserved' AND reserved_at >= interrupted_since) AS last FROM bank`,
+          )
+          .get() as { since: number | null; last: number | null };
       });
-      const { since } = begin.immediate();
+      const { since, last } = begin.immediate();
       db.transaction(() => lengthenWal(walDescriptor())).immediate();
       fdatasyncSync(walDescriptor());
       neverWait();
-      return since === null ? null : { since, until: now };
+      return since === null ? null : { since, until: Math.max(now, last ?? now) };
     },
     endServing() {
       try {
@@ -328,9 +332,9 @@ function storeOn(
     debit: (by, number, amount) => onAccount(number, () => admin.debit(by, number, amount)),
     setLimits: (by, target, figures) => write(() => admin.setLimits(by, target, figures)),
     unsetLimits: (by, target, figures) => write(() => admin.unsetLimits(by, target, figures)),
-    settle: (by, ref, action, bankBears) =>
+    settle: (by, ref, action, bankBears, seen) =>
       write(() => {
-        const reference = admin.settle(by, ref, action, bankBears);
+        const reference = admin.settle(by, ref, action, bankBears, seen);
         return reads.reservation(reference) as ReservationView;
       }),
     closeFinding: (by, id) =>

@@ -1,0 +1,74 @@
+// Files and folders that are on the disk when a function returns, and whose modes are their owner's.
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+
+/** A new name in a folder is on the disk once the folder was flushed. */
+export function syncFolder(folder: string): void {
+  const descriptor = openSync(folder, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Writes a file whole or not at all, 0600, on the disk when it returns. */
+export function writeFileDurably(file: string, content: string): void {
+  const temporary = `${file}.new`;
+  const descriptor = openSync(temporary, "w", 0o600);
+  try {
+    writeSync(descriptor, content);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+  renameSync(temporary, file);
+  syncFolder(dirname(file));
+}
+
+/** Makes a folder and what is missing above it, 0700; their names are on the disk as well. */
+export function makeFolderDurably(folder: string): void {
+  const topmost = mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if (topmost === undefined) return;
+  for (let made = folder; made.length >= topmost.length; made = dirname(made)) {
+    syncFolder(dirname(made));
+  }
+}
+
+/** What the program itself makes in a data dir; anything else there is somebody's. */
+const OWN_FILES = /^(keys|config\.toml(\.new)?|bank\.db(-wal|-shm|-journal)?|serve\.lock(-\w+)?)$/;
+export const isOwnFile = (name: string): boolean => OWN_FILES.test(name);
+
+/** The bits that let others than the owner in. */
+const OTHERS = 0o077;
+
+/**
+ * Takes a data dir and what the program made in it away from everybody but their owner, as it was
+ * made: a copy that was put back is often open. Gives a line for each that was not closed before.
+ */
+export function closeToOthers(dataDir: string): string[] {
+  const keys = join(dataDir, "keys");
+  const own = readdirSync(dataDir).filter(isOwnFile);
+  const secrets = own.includes("keys") ? readdirSync(keys).map((name) => join(keys, name)) : [];
+  return [dataDir, ...own.map((name) => join(dataDir, name)), ...secrets].flatMap((name) => {
+    const mode = statSync(name, { throwIfNoEntry: false })?.mode ?? 0;
+    if ((mode & OTHERS) === 0) return [];
+    const was = `${name} was open to others (mode ${(mode & 0o777).toString(8)})`;
+    try {
+      chmodSync(name, mode & 0o777 & ~OTHERS);
+      return [`${was} and is closed now: if others may have read it, replace what it holds`];
+    } catch {
+      return [`${was} and cannot be closed: take it away from them (chmod go=)`];
+    }
+  });
+}
