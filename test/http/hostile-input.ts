@@ -139,7 +139,7 @@ const BODY = fc
   .record({
     real: fc.constantFrom(...REAL),
     // Few enough that repeats, conflicts and results of what is reserved come up.
-    id: fc.nat(2_000).map((n) => `request-${n}`),
+    id: fc.nat(2_000).map((n) => `hostile-${n}`),
     edits: fc.array(EDIT, { maxLength: 3 }),
     // The other call's body is as hostile as any.
     isSwapped: fc.nat(19).map((n) => n === 0),
