@@ -9,6 +9,7 @@ import { closeToOthers } from "./files.ts";
 import { createApp } from "./http/app.ts";
 import type { Authentication } from "./http/authenticate.ts";
 import { isLoopback, listen } from "./http/listen.ts";
+import { refusalCounter } from "./http/receipts.ts";
 import { readReceiptKey, readSecret, secretReader } from "./keys.ts";
 import { CannotOpen, checkBeforeServing, lockForServing } from "./storage/sqlite/open.ts";
 import { startThreads } from "./storage/sqlite/threads.ts";
@@ -138,8 +139,10 @@ export function serve(options: ServeOptions): Served {
         onTrouble: options.onTrouble,
       },
     );
+    const refusals = refusalCounter(systemClock, engine.refused);
     const app = createApp({
       engine,
+      refusals,
       clock: systemClock,
       currency: bank.currency,
       receiptKey,
@@ -166,6 +169,7 @@ export function serve(options: ServeOptions): Served {
       async close() {
         await listener.close();
         unwatch();
+        refusals.end();
         await engine.drained();
         await threads.stop();
         // Where it cannot be noted the next start looks for what this one left open: no harm.

@@ -12,8 +12,8 @@ const secrets = secretFile === undefined ? null : [readFileSync(secretFile, "utf
 const engine = {
   reserve: async () => ({ outcome: "success", reference: `LIMIT-${Bun.randomUUIDv7()}` }),
   result: async () => "accepted",
-  malformed: async () => {},
-  refused: () => {},
+  malformed: async () => true,
+  refused: () => true,
   notReady: () => null,
 } as unknown as Engine;
 

@@ -41,9 +41,11 @@ const engine: Pick<Engine, "reserve" | "result" | "malformed" | "refused" | "not
   },
   async malformed(receipt, message) {
     await applyAlone({ kind: "malformed", receipt, message });
+    return true;
   },
   refused(refusal) {
     void applyAlone(refusal);
+    return true;
   },
   notReady: () => null,
 };

@@ -28,8 +28,11 @@ import {
 
 export type ReserveAnswer = { readonly outcome: Outcome; readonly reference: string | null };
 
-/** "late": not known to be durable in time, or refused under overload; it may still take effect. */
-export type ResultAnswer = "accepted" | "unmatched" | "late";
+/**
+ * "late": not known to be durable in time; it may still take effect. "overloaded": not taken at
+ * all, and no receipt is kept.
+ */
+export type ResultAnswer = "accepted" | "unmatched" | "late" | "overloaded";
 
 export type EngineOptions = {
   readonly clock: Clock;
@@ -552,30 +555,30 @@ export function createEngine(
     /** Applies a result; resolves once it is on the disk, or with "late" at its deadline. */
     async result(request: ResultRequest, receipt: ReceiptDraft): Promise<ResultAnswer> {
       if (failed) throw new NoAnswer();
-      if (waiting.size >= MOST_WAITING || isFull()) {
-        const { receivedAt, peer, path } = receipt;
-        const told = { method: "POST", status: 503, reason: "overload", suppressed: 0 };
-        this.refused({ kind: "refusal", receivedAt, peer, path, ...told });
-        return "late";
-      }
+      if (waiting.size >= MOST_WAITING || isFull()) return "overloaded";
       const deadlineMs = receipt.startedAtMs + RESULT_BUDGET_MS;
       const operation = { kind: "result", request, receipt, toldLate: false } as const;
       const outcome = await enqueue(operation, receipt.receivedAt, deadlineMs, true);
       return outcome !== "late" && outcome.kind === "result" ? outcome.answer : "late";
     },
 
-    /** Keeps the receipt of a request that is answered 400; resolves once it is on the disk. */
-    async malformed(receipt: ReceiptDraft, message: string): Promise<void> {
+    /**
+     * Keeps the receipt of a request that is answered 400; resolves with true once it is on the
+     * disk, or with false at once where overload leaves no room for it.
+     */
+    async malformed(receipt: ReceiptDraft, message: string): Promise<boolean> {
       if (failed) throw new NoAnswer();
-      if (waiting.size >= MOST_WAITING || isFull()) return;
+      if (waiting.size >= MOST_WAITING || isFull()) return false;
       const deadlineMs = receipt.startedAtMs + reserveBudgetMs;
       await enqueue({ kind: "malformed", receipt, message }, receipt.receivedAt, deadlineMs, true);
+      return true;
     },
 
-    /** Keeps the receipt of a request turned away at the door, some time later. */
-    refused(refusal: RefusalOperation): void {
-      if (failed || outstanding >= MOST_WAITING) return;
+    /** Keeps the receipt of a request turned away, some time later; false: there is no room. */
+    refused(refusal: RefusalOperation): boolean {
+      if (failed || outstanding >= MOST_WAITING) return false;
       void enqueue(refusal, refusal.receivedAt, Infinity, false);
+      return true;
     },
 
     /** After an unclean end: what it left open and is still open in a minute becomes a finding. */

@@ -6,7 +6,13 @@ import type { ReceiptDraft } from "../storage/store.ts";
 import { answers } from "./answers.ts";
 import { type Authentication, checkSignature, doorKeeper, plainAddress } from "./authenticate.ts";
 import { isDeclaredTooLarge, parseBody, readBody } from "./body.ts";
-import { bodyDigest, isNestedTooDeeply, maskedBody, refusalCounter } from "./receipts.ts";
+import {
+  bodyDigest,
+  isNestedTooDeeply,
+  maskedBody,
+  type Refusals,
+  refusalCounter,
+} from "./receipts.ts";
 import { type Body, decodeReserve, decodeResult } from "./schema.ts";
 
 export type AppOptions = {
@@ -17,6 +23,8 @@ export type AppOptions = {
   readonly authentication: Authentication;
   readonly paths: { readonly reserveFunds: string; readonly transactResult: string };
   readonly https: boolean;
+  /** Counts what is turned away; who gives it has its last counts written at the end. */
+  readonly refusals?: Refusals;
 };
 
 type Incoming = { readonly request: Request; readonly peer: string; readonly path: string };
@@ -24,16 +32,18 @@ type Incoming = { readonly request: Request; readonly peer: string; readonly pat
 /** Decides one parsed body; what it writes carries the receipt. */
 type Decide = (body: Body, receipt: ReceiptDraft) => Promise<Response>;
 
+type Parts = AppOptions & { readonly refusals: Refusals };
+
 /** Serves one of the two paths: the door, the bytes, the signature, the JSON, the decision. */
-function endpoint(options: AppOptions, refuse: ReturnType<typeof refusalCounter>, decide: Decide) {
-  const { engine, clock, receiptKey, authentication } = options;
+function endpoint(parts: Parts, decide: Decide) {
+  const { clock, receiptKey, authentication, refusals } = parts;
   const turnedAway = doorKeeper(authentication);
 
   return async ({ request, peer, path }: Incoming): Promise<Response> => {
     const startedAtMs = clock.monotonicMs();
     const receivedAt = clock.now();
     const turn = (status: number, reason: string, answer: Response) => {
-      refuse({ peer, method: request.method, path, status, reason });
+      refusals.count({ peer, method: request.method, path, status, reason });
       return answer;
     };
     const unauthenticated = (reason: string) =>
@@ -63,30 +73,45 @@ function endpoint(options: AppOptions, refuse: ReturnType<typeof refusalCounter>
       notes: [],
     };
     if (body !== null) return decide(body, receipt);
-    return malformed(engine, receipt, "the body must be a JSON object in UTF-8");
+    return malformed(parts, receipt, "the body must be a JSON object in UTF-8");
   };
 }
 
-async function malformed(engine: Engine, receipt: ReceiptDraft, message: string) {
-  await engine.malformed(receipt, message);
+/** Stands for the status in a receipt where the connection was closed without an answer. */
+const NOT_ANSWERED = 0;
+
+/** Counts a request for whose receipt there is no room. */
+function countOverload({ refusals }: Parts, { peer, path }: ReceiptDraft, status: number): void {
+  refusals.count({ peer, method: "POST", path, status, reason: "overload" });
+}
+
+async function malformed(parts: Parts, receipt: ReceiptDraft, message: string) {
+  if (!(await parts.engine.malformed(receipt, message))) countOverload(parts, receipt, 400);
   return answers.malformed(message);
 }
 
-function decideReserveFunds({ engine, currency }: AppOptions): Decide {
+function decideReserveFunds(parts: Parts): Decide {
   return async (body, receipt) => {
-    const decoded = decodeReserve(body, currency);
-    if (!decoded.ok) return malformed(engine, receipt, decoded.message);
+    const decoded = decodeReserve(body, parts.currency);
+    if (!decoded.ok) return malformed(parts, receipt, decoded.message);
     const { request, authCode, notes } = decoded.value;
-    const answer = await engine.reserve(request, authCode, { ...receipt, notes });
+    const decided = parts.engine.reserve(request, authCode, { ...receipt, notes });
+    const answer = await decided.catch((error: unknown) => {
+      if (error instanceof NoAnswer) countOverload(parts, receipt, NOT_ANSWERED);
+      throw error;
+    });
     return answers.reserve(answer.outcome, request.requestId, answer.reference);
   };
 }
 
-function decideTransactResult({ engine }: AppOptions): Decide {
+function decideTransactResult(parts: Parts): Decide {
   return async (body, receipt) => {
     const decoded = decodeResult(body);
-    if (!decoded.ok) return malformed(engine, receipt, decoded.message);
-    return answers[await engine.result(decoded.value, receipt)]();
+    if (!decoded.ok) return malformed(parts, receipt, decoded.message);
+    const answer = await parts.engine.result(decoded.value, receipt);
+    if (answer !== "overloaded") return answers[answer]();
+    countOverload(parts, receipt, 503);
+    return answers.late();
   };
 }
 
@@ -96,9 +121,10 @@ const noAnswer = () => new Promise<Response>(() => {});
 /** Makes the app; `listen.ts` puts it on a socket, tests call `handle`. */
 export function createApp(options: AppOptions) {
   const { engine, clock, paths } = options;
-  const refuse = refusalCounter(clock, engine.refused);
-  const reserveFunds = endpoint(options, refuse, decideReserveFunds(options));
-  const transactResult = endpoint(options, refuse, decideTransactResult(options));
+  const refusals = options.refusals ?? refusalCounter(clock, engine.refused);
+  const parts = { ...options, refusals };
+  const reserveFunds = endpoint(parts, decideReserveFunds(parts));
+  const transactResult = endpoint(parts, decideTransactResult(parts));
 
   const peerOf = (
     server: { requestIP(request: Request): { address: string } | null } | null,
@@ -107,7 +133,7 @@ export function createApp(options: AppOptions) {
   // A Host header that is no host makes the URL unreadable, and is no reason to fail.
   const pathOf = ({ url }: Request) => URL.parse(url)?.pathname ?? url.replace(/\?.*$/s, "");
   const turned = (peer: string, request: Request, status: number, reason: string) =>
-    refuse({ peer, method: request.method, path: pathOf(request), status, reason });
+    refusals.count({ peer, method: request.method, path: pathOf(request), status, reason });
 
   // Elysia looks for the path's "/" from the URL's character 7, or from 11 where host names are
   // "standard". A host name may be short ("http://tb/..."); but in "https://" 7 is too early.

@@ -1,5 +1,6 @@
 // What a received request leaves behind: its body without secrets, or its digest; and of those
-// turned away at the door at most ten a minute for a peer and reason (contract.md 4.1).
+// turned away, at the door or by overload, at most ten a minute for a peer and reason
+// (contract.md 4.1).
 import type { Clock } from "../clock.ts";
 import type { RefusalOperation } from "../storage/store.ts";
 import type { Body } from "./schema.ts";
@@ -63,36 +64,46 @@ const MINUTE_MS = 60_000;
 const MOST_COUNTERS = 1_000;
 const LONGEST_PATH = 200;
 
-/** Counts what is turned away, and lets through what is to be written. */
-export function refusalCounter(clock: Clock, write: (refusal: RefusalOperation) => void) {
+export type Refusals = ReturnType<typeof refusalCounter>;
+
+/** Counts what is turned away, and lets through what is to be written; `write` may have no room. */
+export function refusalCounter(clock: Clock, write: (refusal: RefusalOperation) => boolean) {
   type Counter = { turned: Turned; written: number; suppressed: number };
   let counters = new Map<string, Counter>();
 
-  function writeOne(turned: Turned, suppressed: number): void {
+  function writeOne(turned: Turned, suppressed: number): boolean {
     const path = turned.path.slice(0, LONGEST_PATH);
-    write({ kind: "refusal", receivedAt: clock.now(), ...turned, path, suppressed });
+    return write({ kind: "refusal", receivedAt: clock.now(), ...turned, path, suppressed });
   }
 
-  /** Each minute the counts of what was not written are written as one line each. */
-  function endMinute(): void {
-    const ended = counters;
-    counters = new Map();
-    for (const { turned, suppressed } of ended.values()) {
-      if (suppressed > 0) writeOne(turned, suppressed);
-    }
-  }
-
-  return (turned: Turned): void => {
+  function counterOf(turned: Turned): Counter {
     if (counters.size === 0) clock.after(MINUTE_MS, endMinute);
     const own = `${turned.peer} ${turned.status} ${turned.reason}`;
     const key = counters.has(own) || counters.size < MOST_COUNTERS ? own : "others";
     const counter = counters.get(key) ?? { turned, written: 0, suppressed: 0 };
     counters.set(key, counter);
-    if (counter.written < PER_MINUTE) {
-      counter.written += 1;
-      writeOne(turned, 0);
-    } else {
-      counter.suppressed += 1;
+    return counter;
+  }
+
+  /** The counts of what was not written are written as one line each, or wait a minute more. */
+  function endMinute(): void {
+    const ended = counters;
+    counters = new Map();
+    for (const { turned, suppressed } of ended.values()) {
+      if (suppressed > 0 && !writeOne(turned, suppressed)) {
+        counterOf(turned).suppressed += suppressed;
+      }
     }
+  }
+
+  return {
+    count(turned: Turned): void {
+      const counter = counterOf(turned);
+      if (counter.written < PER_MINUTE && writeOne(turned, 0)) counter.written += 1;
+      else counter.suppressed += 1;
+    },
+
+    /** Writes what was counted so far, before the process ends. */
+    end: endMinute,
   };
 }

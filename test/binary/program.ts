@@ -23,6 +23,8 @@ export type Bank = {
 
 export type ServeHow = {
   readonly args?: readonly string[];
+  /** How many files and connections it may have open. */
+  readonly openFiles?: number;
   readonly env?: Readonly<Record<string, string>>;
 };
 
@@ -47,8 +49,12 @@ export class NotServing extends Error {
 }
 
 /** Starts `serve`; resolves once it says where it listens. */
-async function startServer(dataDir: string, { args = [], env = {} }: ServeHow): Promise<Server> {
-  const child = Bun.spawn([...program, "serve", "--data-dir", dataDir, "--port", "0", ...args], {
+async function startServer(dataDir: string, how: ServeHow): Promise<Server> {
+  const { args = [], env = {}, openFiles } = how;
+  const limited =
+    openFiles === undefined ? [] : ["sh", "-c", `ulimit -n ${openFiles}; exec "$@"`, "sh"];
+  const line = [...limited, ...program, "serve", "--data-dir", dataDir, "--port", "0", ...args];
+  const child = Bun.spawn(line, {
     cwd: dirname(dataDir),
     stdin: "ignore",
     stdout: "pipe",

@@ -134,7 +134,7 @@ describe("overload", () => {
     expect(after.state()).not.toBe("no answer");
   });
 
-  test("over 5,000 waiting: 2060 and late at once; all of it is recorded when the disk can", async () => {
+  test("over 5,000 waiting: 2060 and overloaded at once; all of it is recorded when the disk can", async () => {
     bank.commitError = BUSY;
     const first = Array.from({ length: MOST_WAITING }, (_, n) => bank.reserve(`first ${n}`));
     await bank.turns();
@@ -142,7 +142,7 @@ describe("overload", () => {
     const over = bank.reserve("over");
     const result = bank.result("over", "2201");
     await bank.turns();
-    expect([over.state(), result.state()]).toEqual(["timeOut", "late"]);
+    expect([over.state(), result.state()]).toEqual(["timeOut", "overloaded"]);
     expect(first[0]!.state()).toBe("waiting");
 
     bank.commitError = null;
@@ -161,7 +161,8 @@ describe("overload", () => {
     for (let n = 0; n < 50_000; n += 1) bank.reserve(`flood ${n}`);
     const over = bank.reserve("over");
     const refusal = { kind: "refusal", receivedAt: 0, peer: "", method: "GET" } as const;
-    bank.engine.refused({ ...refusal, path: "/", status: 404, reason: "x", suppressed: 0 });
+    const turned = { ...refusal, path: "/", status: 404, reason: "x", suppressed: 0 };
+    expect(bank.engine.refused(turned)).toBe(false);
     await bank.turns();
     expect(over.state()).toBe("no answer");
   });

@@ -130,6 +130,8 @@ export function testBank(options: TestBankOptions = {}): TestBank {
   const opened = openBank(dataDir, { serving: true });
   const { store } = opened;
   for (const account of accounts) addAccount(store, account);
+  // As the server's writer: where another process writes, a batch is tried again.
+  store.neverWait();
   const engine = createEngine(store, {
     clock,
     reserveBudgetMs: budgetMs,

@@ -24,9 +24,11 @@ function takeAnswer(arrived: string): { answer: RawAnswer; rest: string } | null
   return { answer, rest: arrived.slice(from + length) };
 }
 
-export async function rawConnection(url: string): Promise<RawConnection> {
+/** Connects; from an address of this machine, where one is given. */
+export async function rawConnection(url: string, from?: string): Promise<RawConnection> {
   const { hostname, port } = new URL(url);
-  const socket = connect({ host: hostname, port: Number(port) });
+  const own = from === undefined ? {} : { localAddress: from };
+  const socket = connect({ host: hostname, port: Number(port), ...own });
   let arrived = "";
   let over = false;
   let wake = () => {};

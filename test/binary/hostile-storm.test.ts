@@ -1,0 +1,124 @@
+// Ten times the requests that the machine can take, against the compiled program: each is answered
+// in time with an outcome or a refusal, and a moment after the storm all is as before.
+import { Database } from "bun:sqlite";
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { join } from "node:path";
+import { noteTorture, times } from "../torture.ts";
+import { account, type Bank, BUYER, newBank, reserve, type Server } from "./program.ts";
+import { type Storm, storm } from "./storm.ts";
+import { memoryMb } from "./vitals.ts";
+
+/** Each has one request on its way at any time: the queue is as long as this. */
+const CONNECTIONS = times(1_000, 3_000);
+const SECONDS = times(4, 60);
+/** The budgets of contract.md 3 and 4.3, and what a thousand answers at once take to be sent. */
+const DEADLINE_MS = { reserve: 1_800 + 700, result: 4_000 + 700 };
+/** How long another process keeps the database for itself. */
+const HELD_MS = 3_000;
+const OPENING = 9_000_000_000;
+
+let bank: Bank;
+let server: Server;
+beforeAll(async () => {
+  bank = await newBank();
+  await bank.admin(`accounts credit 1001 ${OPENING / 100 - 5_000}.00 --reason storm --yes`);
+  server = await bank.serve();
+});
+afterAll(async () => {
+  await server.stop();
+  bank.remove();
+});
+
+let storms = 0;
+let sustained = 0;
+
+async function tenfold(): Promise<Storm> {
+  const common = { url: server.url, buyer: BUYER };
+  storms += 1;
+  if (sustained === 0) {
+    const warm = { ...common, prefix: "sustained", connections: 64, seconds: 1.5, rate: null };
+    sustained = (await storm(warm)).perSecond;
+  }
+  const rate = sustained * 10;
+  const prefix = `storm-${storms}`;
+  return await storm({ ...common, prefix, connections: CONNECTIONS, seconds: SECONDS, rate });
+}
+
+/** Everybody was answered, in time, with what the contract knows. */
+function isAnswered({ answers, closed, slowestReserveMs, slowestResultMs }: Storm): void {
+  const known = [
+    ...["reserve 200 0000", "reserve 200 2060", "malformed 400 2090"],
+    ...["result 202", "result 404", "result 503"],
+  ];
+  expect(Object.keys(answers).filter((answer) => !known.includes(answer))).toEqual([]);
+  expect(closed).toBe(0);
+  expect(slowestReserveMs).toBeLessThan(DEADLINE_MS.reserve);
+  expect(slowestResultMs).toBeLessThan(DEADLINE_MS.result);
+}
+
+/** It is ready and sells at once again within five seconds. */
+async function isNormalAgain(): Promise<number> {
+  const startedAt = performance.now();
+  for (;;) {
+    const since = performance.now();
+    const { responseCode } = await reserve(server, { reserveAmount: 1 });
+    const ready = (await fetch(`${server.url}/health/ready`)).status;
+    const now = performance.now();
+    expect(now - startedAt).toBeLessThan(5_000);
+    if (responseCode === "0000" && ready === 200 && now - since < 500) return now - startedAt;
+    await Bun.sleep(50);
+  }
+}
+
+const described = ({ answers }: Storm) =>
+  Object.entries(answers)
+    .map(([answer, count]) => `${count} ${answer}`)
+    .join(", ");
+
+test(
+  `ten times the load for ${SECONDS} s: a bounded queue, every answer right and in time`,
+  async () => {
+    const done = await tenfold();
+    isAnswered(done);
+    const memory = memoryMb(server.pid);
+    const normalMs = await isNormalAgain();
+    // What was answered is what the books say; the sale of the check above is one more.
+    const { heldMinor } = await account(bank);
+    expect(heldMinor % 100).toBeGreaterThan(0);
+    const { "reserve 200 0000": reserved = 0, "result 202": debited = 0 } = done.answers;
+    expect(debited).toBeLessThanOrEqual(reserved);
+    expect((await bank.json<{ ok: boolean }>("verify")).ok).toBe(true);
+    noteTorture({
+      injected: `ten times the ${sustained} requests a second that the machine sustains, for ${SECONDS} s`,
+      times: done.answered,
+      held: `${described(done)}; the slowest ${Math.round(done.slowestReserveMs)} ms, ${Math.round(memory)} MB of memory, normal again after ${Math.round(normalMs)} ms`,
+    });
+  },
+  times(60_000, 180_000),
+);
+
+test(
+  "the same while another process keeps the database: 2060 and 503 in time, then as before",
+  async () => {
+    const over = tenfold();
+    await Bun.sleep((SECONDS * 1_000) / 4);
+    const other = new Database(join(bank.dataDir, "bank.db"));
+    other.run("PRAGMA busy_timeout = 5000");
+    other.run("BEGIN IMMEDIATE");
+    await Bun.sleep(HELD_MS);
+    other.run("ROLLBACK");
+    other.close();
+    const done = await over;
+    isAnswered(done);
+    // It was too much indeed.
+    expect(done.answers["reserve 200 2060"] ?? 0).toBeGreaterThan(CONNECTIONS / 4);
+    const normalMs = await isNormalAgain();
+    expect((await bank.json<{ ok: boolean }>("verify")).ok).toBe(true);
+    noteTorture({
+      injected: `the same while another process keeps the database for ${HELD_MS} ms`,
+      times: done.answered,
+      held: `${described(done)}; the slowest ${Math.round(done.slowestReserveMs)} ms, a result ${Math.round(done.slowestResultMs)} ms, normal again after ${Math.round(normalMs)} ms`,
+    });
+  },
+  times(60_000, 180_000),
+);
