@@ -70,6 +70,25 @@ function settings(db: Database, synchronous: "FULL" | "NORMAL"): void {
   }
 }
 
+/**
+ * SQLite opens a file for reading only where it cannot open it for writing as well, and says so no
+ * sooner than at the first write; by then a server would listen that can do nothing.
+ */
+function assertWritable(db: Database, file: string): void {
+  db.run("PRAGMA busy_timeout = 0");
+  try {
+    db.run("BEGIN IMMEDIATE");
+    db.run(`PRAGMA application_id = ${APPLICATION_ID}`);
+    db.run("ROLLBACK");
+  } catch (error) {
+    // Another process writes: that is only asked where the file may be written.
+    if (!isBusy(error)) {
+      throw new CannotOpen(`${file} cannot be written: check the disk, and run this as its owner`);
+    }
+  }
+  db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+}
+
 /** Gives the database file of a data dir; throws CannotOpen where there is none. */
 function databaseFile(dataDir: string): string {
   const file = join(dataDir, DATABASE_FILE);
@@ -95,7 +114,11 @@ function cannotOpen(file: string, error: unknown): CannotOpen {
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof NewerDatabase) return new CannotOpen(message);
   if (isBusy(error)) return new CannotOpen(`${file} is busy: try again in a moment`);
-  return new CannotOpen(`${file} cannot be opened (${message}): restore it from a backup`);
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const advice = /^SQLITE_(CANTOPEN|IOERR)/.test(code)
+    ? "check the disk, its rights and the limit of open files"
+    : "restore it from a backup";
+  return new CannotOpen(`${file} cannot be opened (${message}): ${advice}`);
 }
 
 /**
@@ -130,6 +153,7 @@ export function openDatabase(dataDir: string, synchronous: "FULL" | "NORMAL"): D
       assertSqliteVersion(db);
       assertOurs(db, file);
       settings(db, synchronous);
+      if (synchronous === "NORMAL") assertWritable(db, file);
       if (!isNewest(db)) migrateOpened(db, dataDir, synchronous);
       return db;
     } catch (error) {
@@ -247,9 +271,15 @@ export function lockForServing(
   try {
     lock.run("PRAGMA locking_mode = EXCLUSIVE");
     lock.run("BEGIN EXCLUSIVE");
+    // A file that SQLite could open for reading alone is not locked by that: a write tells.
+    lock.run("PRAGMA user_version = 1");
   } catch (error) {
     lock.close();
-    if (!isBusy(error)) throw cannotOpen(join(dataDir, LOCK_FILE), error);
+    if (!isBusy(error)) {
+      const why = error instanceof Error ? error.message : String(error);
+      const file = join(dataDir, LOCK_FILE);
+      throw new CannotOpen(`${file} cannot be locked (${why}): check the disk and its rights`);
+    }
     throw new CannotOpen(taken);
   }
   return () => lock.close();

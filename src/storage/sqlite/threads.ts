@@ -38,6 +38,10 @@ function startWorker(name: string): Worker {
   return new Worker(new URL(file, import.meta.url));
 }
 
+/** What a thread that died says, without the lines of source around it. */
+const plain = (message: string): string =>
+  /^(?:\w*error): (.*)$/im.exec(message)?.[1] ?? message.split("\n", 1).join();
+
 function startWriter(
   options: WriterOptions,
   { onCommit, onFlush }: { onCommit: () => void; onFlush: (reply: FlusherReply) => void },
@@ -55,8 +59,9 @@ function startWriter(
   };
   // A thread that died took its connection along: no later batch can be applied.
   worker.onerror = ({ message }) => {
-    broken = new FlushFailed(`the writing thread ended: ${message}`);
+    broken = new FlushFailed(`the writing thread ended: ${plain(message)}`);
     for (const { reject } of waiting.splice(0)) reject(broken);
+    onFlush({ failure: broken.message });
   };
 
   function ask(message: string): Promise<string> {
@@ -101,7 +106,7 @@ function startFlusher(options: FlusherOptions, onFailed: (error: FlushFailed) =>
     else onFlush(data);
   };
   worker.onerror = ({ message }) => {
-    fail(message);
+    fail(`the flushing thread ended: ${plain(message)}`);
     stopped.resolve();
   };
 
@@ -175,8 +180,9 @@ function startCopier(
     else if (data.kind === "flush") onFlushFailed(data.message);
     else onTrouble(errorOf(data));
   };
+  // Without it the WAL would grow for ever, and nobody would try again.
   worker.onerror = ({ message }) => {
-    onTrouble(new Error(message));
+    onFlushFailed(`the copying thread ended: ${plain(message)}`);
     stopped.resolve();
   };
   return {
