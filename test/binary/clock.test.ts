@@ -15,7 +15,7 @@ let clock: Preload;
 let disk: Preload;
 beforeAll(() => {
   clock = preload("moved-clock.c");
-  disk = preload("slow-disk.c");
+  disk = preload("disk.c");
 });
 afterAll(() => {
   clock.remove();
@@ -25,7 +25,7 @@ afterAll(() => {
 const environment = () => ({
   LD_PRELOAD: `${clock.library} ${disk.library}`,
   MOVED_CLOCK: join(clock.folder, "offset"),
-  SLOW_DISK: join(disk.folder, "fault"),
+  DISK_FAULT: join(disk.folder, "fault"),
 });
 /** Moves the clock away from the true one, for all that runs and all that starts. */
 const moveClock = (ms: number) =>
@@ -33,7 +33,7 @@ const moveClock = (ms: number) =>
 /** Sets the clock to a time, such as "2026-03-29T00:59:55Z". */
 const setClock = (time: string) => moveClock(Date.parse(time) - Date.now());
 const flushTakes = (ms: number) =>
-  writeFileSync(environment().SLOW_DISK, ms > 0 ? `delay ${ms}` : "");
+  writeFileSync(environment().DISK_FAULT, ms > 0 ? `delay ${ms}` : "");
 
 let bank: Bank;
 beforeEach(async () => {

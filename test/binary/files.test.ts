@@ -476,7 +476,7 @@ describe("another user, and folders that cannot be written", () => {
 });
 
 test("init: the names of all that it made are on the disk when it is done", async () => {
-  const disk = preload("slow-disk.c");
+  const disk = preload("disk.c");
   const notes = join(disk.folder, "flushed");
   const dataDir = join(bank.folder, "one", "two", "bank");
   const env = { LD_PRELOAD: disk.library, FLUSHED: notes };
