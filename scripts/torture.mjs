@@ -15,14 +15,14 @@ import { parseArgs } from "node:util";
 import { binary, bun, ensureInstalled, helpWhenAsked, root, run, stop } from "./launcher.mjs";
 
 const HELP = `
-npm run torture [-- --only PATTERN]
+npm run torture [-- --only PATTERN,...]
 
 Installs, builds, and puts the compiled program through faults, races and hostile input in full:
 the test files that use test/torture.ts, whose short forms npm test runs. It takes about an hour.
 The table in docs/reliability.md is written anew when all of it held; otherwise, and with --only, it
 goes to standard output alone, and the exit code is 1 when anything failed.
 
-  --only PATTERN    only test files whose path contains this
+  --only PATTERN,...    only test files whose path contains one of these
 `;
 
 const REPORT = join(root, "docs", "reliability.md");
@@ -74,7 +74,7 @@ function testFiles() {
     .filter((name) => name.endsWith(".test.ts"))
     .filter((name) => /\/torture\.ts"/.test(readFileSync(join(root, "test", name), "utf8")))
     .map((name) => `./test/${name}`)
-    .filter((name) => only === undefined || name.includes(only))
+    .filter((name) => only === undefined || only.split(",").some((one) => name.includes(one)))
     .sort();
 }
 

@@ -83,7 +83,9 @@ function assertWritable(db: Database, file: string): void {
   } catch (error) {
     // Another process writes: that is only asked where the file may be written.
     if (!isBusy(error)) {
-      throw new CannotOpen(`${file} cannot be written: check the disk, and run this as its owner`);
+      throw new CannotOpen(
+        `${file} cannot be written: check the disk, and run this as the bank's own user`,
+      );
     }
   }
   db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
@@ -278,7 +280,9 @@ export function lockForServing(
     if (!isBusy(error)) {
       const why = error instanceof Error ? error.message : String(error);
       const file = join(dataDir, LOCK_FILE);
-      throw new CannotOpen(`${file} cannot be locked (${why}): check the disk and its rights`);
+      throw new CannotOpen(
+        `${file} cannot be locked (${why}): check the disk, and run this as the bank's own user`,
+      );
     }
     throw new CannotOpen(taken);
   }
