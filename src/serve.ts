@@ -119,6 +119,8 @@ export function serve(options: ServeOptions): Served {
     const receiptKey = readReceiptKey(dataDir);
     const tls = tlsOf(dataDir, config);
 
+    const warnings = warningsFor(config, options, store.limits().length === 0, bank);
+
     const interrupted = store.beginServing(systemClock.now());
     const threads = startThreads(
       { dataDir, ...opened.options },
@@ -153,7 +155,7 @@ export function serve(options: ServeOptions): Served {
       url: listener.url,
       bank,
       config,
-      warnings: warningsFor(config, options, store.limits().length === 0, bank),
+      warnings,
       async close() {
         await listener.close();
         unwatch();
