@@ -1,9 +1,7 @@
 // Stops, kills, and a disk that is slow or broken.
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { chunk, postHead, rawConnection } from "../http/socket.ts";
+import { breakDisk, type Fault, onDisk, useDisk } from "./disk.ts";
 import {
   account,
   type Bank,
@@ -14,6 +12,8 @@ import {
   reserveBody,
   type Server,
 } from "./program.ts";
+
+useDisk();
 
 let bank: Bank;
 beforeEach(async () => {
@@ -81,75 +81,11 @@ describe("SIGTERM", () => {
   });
 });
 
-describe("kill -9 under load", () => {
-  test("every Success that was answered exists, every 202 took effect, the books agree", async () => {
-    await bank.admin("accounts credit 1001 1000000.00 --reason load --yes");
-    const server = await bank.serve();
-    const reserved: Reserved[] = [];
-    const debited = new Set<string>();
-    const client = async () => {
-      for (;;) {
-        const answer = await reserve(server, { reserveAmount: 100 });
-        if (answer.responseCode === "0000") reserved.push(answer);
-        const { raasTxnRef } = answer;
-        const { status } = await server.post("/transactResult", {
-          raasTxnRef,
-          responseCode: "0000",
-        });
-        if (status === 202) debited.add(raasTxnRef);
-      }
-    };
-    // Each ends when its connection is cut.
-    const clients = Array.from({ length: 16 }, () => client().catch(() => {}));
-    await Bun.sleep(700);
-    await server.stop("SIGKILL");
-    await Promise.all(clients);
-    expect(reserved.length).toBeGreaterThan(50);
-
-    const restarted = await bank.serve();
-    type Row = { requestId: string; reference: string; state: string };
-    const rows = await bank.json<Row[]>("reservations list");
-    const byRequest = new Map(rows.map((row) => [row.requestId, row]));
-    for (const { raasTxnRef, reserveFundsTxnRef } of reserved) {
-      const row = byRequest.get(raasTxnRef);
-      expect(row?.reference).toBe(reserveFundsTxnRef);
-      if (debited.has(raasTxnRef)) expect(row?.state).toBe("debited");
-    }
-    expect(await verifies()).toBe(true);
-    expect((await reserve(restarted)).responseCode).toBe("0000");
-    expect((await restarted.stop()).exit).toBe(0);
-  });
-});
-
-/** The library that makes the disk slow or broken, or null where there is no C compiler. */
-function slowDisk(folder: string): string | null {
-  const library = join(folder, "slow-disk.so");
-  const source = join(import.meta.dir, "slow-disk.c");
-  const compiler = Bun.which("cc") ?? Bun.which("gcc") ?? Bun.which("clang");
-  if (compiler === null || process.platform !== "linux") return null;
-  const made = Bun.spawnSync([compiler, "-shared", "-fPIC", "-O1", "-o", library, source]);
-  if (made.exitCode !== 0) throw new Error(made.stderr.toString());
-  return library;
-}
-
-const folder = mkdtempSync(join(tmpdir(), "transact-bank-slow-disk-"));
-const library = slowDisk(folder);
-if (library === null) {
-  // A push must not pass without them.
-  if (process.env["CI"] !== undefined) throw new Error("the tests of a slow disk need cc on Linux");
-  console.warn("NOT RUN: the tests of a slow and a broken disk need a C compiler (cc) on Linux");
-}
-afterAll(() => rmSync(folder, { recursive: true }));
-
-describe.if(library !== null)("a disk that is slow or broken", () => {
-  const fault = join(folder, "fault");
-  const disk = (does: string) => writeFileSync(fault, does);
+describe("a disk that is slow or broken", () => {
+  const disk = (fault: Fault) => breakDisk(bank, fault);
   let server: Server;
-  beforeAll(() => disk(""));
   beforeEach(async () => {
-    disk("");
-    const env = { LD_PRELOAD: String(library), SLOW_DISK: fault };
-    server = await bank.serve({ env });
+    server = await bank.serve({ env: onDisk(bank) });
   });
   afterEach(async () => {
     await server.stop("SIGKILL");
@@ -175,7 +111,7 @@ describe.if(library !== null)("a disk that is slow or broken", () => {
       `{"responseCode":"2060","responseMessage":"Time-out","raasTxnRef":"${body["raasTxnRef"]}"}`,
     );
     expect((await server.post("/reserveFunds", body)).body).toBe(answer.body);
-    disk("");
+    disk("none");
     // What was answered before the trouble is all that is held.
     expect(await eventually(async () => (await account(bank)).heldMinor === 10_000)).toBe(true);
     expect((await server.post("/reserveFunds", body)).body).toBe(answer.body);
@@ -192,7 +128,7 @@ describe.if(library !== null)("a disk that is slow or broken", () => {
     expect(performance.now() - startedAt).toBeLessThan(4_200);
     expect([late.status, late.body]).toEqual([503, ""]);
     expect(late.headers.get("retry-after")).toMatch(/^\d+$/);
-    disk("");
+    disk("none");
     expect((await server.post("/transactResult", result)).status).toBe(202);
     expect(await account(bank)).toMatchObject({ ledgerBalanceMinor: 490_000, heldMinor: 0 });
   });
@@ -203,7 +139,7 @@ describe.if(library !== null)("a disk that is slow or broken", () => {
     await Bun.sleep(200);
     const stopped = server.stop();
     expect((await answered).responseCode).toBe("0000");
-    disk("");
+    disk("none");
     const { exit, ms } = await stopped;
     expect(exit).toBe(0);
     expect(ms).toBeLessThan(5_000);
@@ -222,7 +158,7 @@ describe.if(library !== null)("a disk that is slow or broken", () => {
     // SIGKILL: an exit would close the database, and that flush would be believed.
     expect(await server.exited).toBe(137);
     expect(server.err()).toContain("error: the disk did not take a flush");
-    disk("");
+    disk("none");
     server = await bank.serve();
     expect(await reserve(server, { raasTxnRef: before.raasTxnRef })).toEqual(before);
     expect(await verifies()).toBe(true);
