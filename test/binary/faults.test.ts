@@ -1,7 +1,19 @@
 // Stops, kills, and a disk that is slow or broken.
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import { chunk, postHead, rawConnection } from "../http/socket.ts";
+import { noteTorture, times } from "../torture.ts";
 import { breakDisk, type Fault, onDisk, useDisk } from "./disk.ts";
+import {
+  type Log,
+  load,
+  newLoadBank,
+  newLog,
+  problemsOf,
+  sendAgain,
+  slowestOf,
+  unsettled,
+} from "./load.ts";
 import {
   account,
   type Bank,
@@ -20,6 +32,15 @@ beforeEach(async () => {
   bank = await newBank();
 });
 afterEach(() => bank.remove());
+
+/** Waits, at most so many seconds, until a check holds. */
+async function eventually(check: () => Promise<boolean>, seconds = 8): Promise<boolean> {
+  for (let tries = 0; tries < seconds * 10; tries += 1) {
+    if (await check()) return true;
+    await Bun.sleep(100);
+  }
+  return false;
+}
 
 const verifies = async () => (await bank.json<{ ok: boolean }>("verify")).ok;
 
@@ -91,15 +112,6 @@ describe("a disk that is slow or broken", () => {
     await server.stop("SIGKILL");
   });
 
-  /** Waits, at most so many seconds, until a check holds. */
-  async function eventually(check: () => Promise<boolean>, seconds = 8): Promise<boolean> {
-    for (let tries = 0; tries < seconds * 10; tries += 1) {
-      if (await check()) return true;
-      await Bun.sleep(100);
-    }
-    return false;
-  }
-
   test("a flush of 3 s: 2060 within 2 s, no hold remains, and repeats say 2060", async () => {
     expect((await reserve(server)).responseCode).toBe("0000");
     disk("delay 3000");
@@ -164,3 +176,117 @@ describe("a disk that is slow or broken", () => {
     expect(await verifies()).toBe(true);
   });
 });
+
+describe("deadlines under load", () => {
+  /** What every answer keeps to (contract.md 2 and 3), whatever happens beneath. */
+  function expectInTime(log: Log): void {
+    const { reserveMs, resultMs } = slowestOf(log);
+    expect(reserveMs).toBeLessThan(2_000);
+    expect(resultMs).toBeLessThan(5_000);
+  }
+
+  /** Trouble for a while, then none: answers in time, no hold of a 2060, and none that comes later. */
+  async function standsTrouble(
+    server: Server,
+    log: Log,
+    { begin, end, forMs }: { begin(): unknown; end(): unknown; forMs: number },
+  ): Promise<string> {
+    const before = log.unusual.length;
+    await load(server, log, Bun.sleep(200));
+    expect(log.unusual.slice(before)).toEqual([]);
+    await begin();
+    await load(server, log, Bun.sleep(forMs));
+    await end();
+    const late = log.unusual.length;
+    await eventually(async () => (await fetch(`${server.url}/health/ready`)).ok);
+    await sendAgain(server.url, log, unsettled(log));
+    await load(server, log, Bun.sleep(200));
+    expect(log.unusual.length).toBe(late);
+    expectInTime(log);
+    for (const waitMs of [0, 1_000]) {
+      await Bun.sleep(waitMs);
+      const problems = await problemsOf(loadBank, log);
+      expect([problems.length, problems.slice(0, 10)]).toEqual([0, []]);
+    }
+    const { reserveMs, resultMs } = slowestOf(log);
+    const slowest = `slowest reserve ${Math.ceil(reserveMs)} ms, result ${Math.ceil(resultMs)} ms`;
+    return `${late - before} of ${log.exchanges.length} answers were 2060 or 503; ${slowest}`;
+  }
+
+  let loadBank: Bank;
+  beforeEach(async () => {
+    loadBank = await newLoadBank();
+  });
+  afterEach(() => loadBank.remove());
+
+  test.each([300, 3_000])(
+    "every flush takes %d ms",
+    async (ms) => {
+      const server = await loadBank.serve({ env: onDisk(loadBank) });
+      const log = newLog();
+      const rounds = times(1, 10);
+      let seen = "";
+      for (let round = 0; round < rounds; round += 1) {
+        seen = await standsTrouble(server, log, {
+          begin: () => breakDisk(loadBank, `delay ${ms}`),
+          end: () => breakDisk(loadBank, "none"),
+          forMs: ms + 500,
+        });
+      }
+      await server.stop();
+      noteTorture({
+        injected: `every flush takes ${ms} ms for a while, under load`,
+        times: rounds,
+        held: `I1-I7; every answer in time, no hold of a 2060 remains or comes later (last: ${seen})`,
+      });
+    },
+    times(60_000, 600_000),
+  );
+
+  test(
+    "another process holds the database for 3 s",
+    async () => {
+      const server = await loadBank.serve();
+      const log = newLog();
+      const rounds = times(1, 10);
+      let seen = "";
+      for (let round = 0; round < rounds; round += 1) {
+        let holder: ReturnType<typeof holdDatabase> | null = null;
+        seen = await standsTrouble(server, log, {
+          begin: () => {
+            holder = holdDatabase(loadBank, 3_000);
+            return holder.began;
+          },
+          end: () => holder?.exited,
+          forMs: 2_800,
+        });
+      }
+      await server.stop();
+      noteTorture({
+        injected: "another process holds the database for 3 s, under load",
+        times: rounds,
+        held: `I1-I7; every answer in time, no hold of a 2060 remains or comes later (last: ${seen})`,
+      });
+    },
+    times(60_000, 600_000),
+  );
+});
+
+/** A second process in a commit of its own that takes so long. */
+function holdDatabase({ dataDir }: Bank, ms: number) {
+  const code = `
+    const { Database } = require("bun:sqlite");
+    const db = new Database(process.argv[1], { readwrite: true });
+    db.run("PRAGMA busy_timeout = 5000");
+    db.run("BEGIN IMMEDIATE");
+    console.log("begun");
+    Bun.sleepSync(${ms});
+    db.run("COMMIT");
+    db.close();`;
+  const child = Bun.spawn([process.execPath, "-e", code, join(dataDir, "bank.db")], {
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  const began = child.stdout.getReader().read();
+  return { began, exited: child.exited };
+}

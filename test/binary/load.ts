@@ -11,7 +11,7 @@ const OPENING = 1_000_000_000;
 /** An account that holds nothing, and a buyer without an account. */
 const POOR = "27739999998";
 export const UNKNOWN = "27739999999";
-const buyer = (index: number) => String(27_730_000_000 + (index % ACCOUNTS));
+export const buyer = (index: number) => String(27_730_000_000 + (index % ACCOUNTS));
 
 /** A bank for the load: accounts that never run dry, and one that is. */
 export async function newLoadBank(): Promise<Bank> {
@@ -60,7 +60,7 @@ export async function connectTo(url: string, log: Log): Promise<{ ask: Ask; end(
 // ---------------------------------------------------------------- what clients do
 
 let requests = 0;
-function newBody(sourceIdentifier: string): Body & { raasTxnRef: string } {
+export function newBody(sourceIdentifier: string): Body & { raasTxnRef: string } {
   requests += 1;
   const body = reserveBody({ sourceIdentifier, reserveAmount: 1_000 + (requests % 100_000) });
   return { ...body, raasTxnRef: `load-${requests}` };
@@ -164,6 +164,19 @@ export async function sendAgain(url: string, log: Log, again: readonly Exchange[
   });
   await Promise.all(clients);
 }
+
+/** The longest that a reserve and a result waited for its answer, in milliseconds. */
+export function slowestOf(log: Log): { reserveMs: number; resultMs: number } {
+  const slowest = (path: Path) =>
+    log.exchanges
+      .filter((exchange) => exchange.path === path)
+      .reduce((ms, { sentAt, answer }) => Math.max(ms, (answer?.at ?? Infinity) - sentAt), 0);
+  return { reserveMs: slowest("/reserveFunds"), resultMs: slowest("/transactResult") };
+}
+
+/** What Clickatell does on its own: results that were not answered 202 or 404 are sent again. */
+export const unsettled = (log: Log): Exchange[] =>
+  log.exchanges.filter(({ answer }) => answer === null || answer.status === 503);
 
 // ---------------------------------------------------------------- the judge
 
