@@ -21,6 +21,9 @@ const DATABASE_ADVICE: readonly (readonly [code: string, advice: string])[] = [
   ["SQLITE_CANTOPEN", "the database cannot be opened: run the command as the bank's own user"],
   ["SQLITE_IOERR", "the disk failed: check it, then run transact-bank verify"],
   ["SQLITE_CORRUPT", "the database is damaged: restore it from a backup"],
+  ["ENOSPC", "the disk is full: make room on it, then run the command again"],
+  ["EDQUOT", "the disk quota is used up: raise it, then run the command again"],
+  ["EIO", "the disk failed: check it, then run transact-bank verify"],
 ];
 
 function codeOf(error: Error): string {

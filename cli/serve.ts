@@ -1,9 +1,10 @@
 // serve: answers Clickatell until it is told to stop.
+import { writeSync } from "node:fs";
 import type { Command } from "commander";
 import { InvalidArgumentError } from "commander";
 import { type Served, serve } from "../src/serve.ts";
 import { EXIT } from "./failure.ts";
-import { note, printText } from "./output.ts";
+import { cleanLines, note, printText } from "./output.ts";
 import { type CommonOptions, command, dataDirOf, typedAction } from "./session.ts";
 
 type ServeOptions = CommonOptions & {
@@ -69,10 +70,17 @@ function why(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** The flush failed: nobody who waits may be answered, and the supervisor starts anew. */
+/**
+ * The flush failed: nobody who waits may be answered, and the supervisor starts anew. It is a
+ * SIGKILL to itself because an exit would close the database, and SQLite would then flush the WAL
+ * once more, believe that, and write over what only the WAL may hold.
+ */
 function endAtOnce(error: unknown): void {
-  note(`error: the disk did not take a flush (${why(error)}); ending`);
-  process.exit(EXIT.failed);
+  try {
+    writeSync(2, `error: the disk did not take a flush (${cleanLines(why(error))}); ending\n`);
+  } finally {
+    process.kill(process.pid, "SIGKILL");
+  }
 }
 
 export function register(program: Command): void {

@@ -70,6 +70,21 @@ function settings(db: Database, synchronous: "FULL" | "NORMAL"): void {
   }
 }
 
+/**
+ * SQLite opens a file for reading only where it cannot open it for writing as well, and says so no
+ * sooner than at the first write; by then a server would listen that can do nothing.
+ */
+function assertWritable(db: Database, file: string): void {
+  try {
+    db.run("BEGIN IMMEDIATE");
+    db.run(`PRAGMA application_id = ${APPLICATION_ID}`);
+    db.run("ROLLBACK");
+  } catch (error) {
+    if (isBusy(error)) throw error;
+    throw new CannotOpen(`${file} cannot be written: check the disk, and run this as its owner`);
+  }
+}
+
 /** Gives the database file of a data dir; throws CannotOpen where there is none. */
 function databaseFile(dataDir: string): string {
   const file = join(dataDir, DATABASE_FILE);
@@ -130,6 +145,7 @@ export function openDatabase(dataDir: string, synchronous: "FULL" | "NORMAL"): D
       assertSqliteVersion(db);
       assertOurs(db, file);
       settings(db, synchronous);
+      if (synchronous === "NORMAL") assertWritable(db, file);
       if (!isNewest(db)) migrateOpened(db, dataDir, synchronous);
       return db;
     } catch (error) {
@@ -247,10 +263,16 @@ export function lockForServing(
   try {
     lock.run("PRAGMA locking_mode = EXCLUSIVE");
     lock.run("BEGIN EXCLUSIVE");
+    // A file that SQLite could open for reading alone is not locked by that: a write tells.
+    lock.run("PRAGMA user_version = 1");
   } catch (error) {
     lock.close();
-    if (!isBusy(error)) throw cannotOpen(join(dataDir, LOCK_FILE), error);
-    throw new CannotOpen(taken);
+    if (isBusy(error)) throw new CannotOpen(taken);
+    const why = error instanceof Error ? error.message : String(error);
+    const file = join(dataDir, LOCK_FILE);
+    throw new CannotOpen(
+      `${file} cannot be locked (${why}): check the disk, and run this as its own user`,
+    );
   }
   return () => lock.close();
 }

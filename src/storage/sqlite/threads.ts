@@ -57,6 +57,7 @@ function startWriter(
   worker.onerror = ({ message }) => {
     broken = new FlushFailed(`the writing thread ended: ${message}`);
     for (const { reject } of waiting.splice(0)) reject(broken);
+    onFlush({ failure: broken.message });
   };
 
   function ask(message: string): Promise<string> {
@@ -175,8 +176,9 @@ function startCopier(
     else if (data.kind === "flush") onFlushFailed(data.message);
     else onTrouble(errorOf(data));
   };
+  // Without it the WAL would grow for ever, and nobody would try again.
   worker.onerror = ({ message }) => {
-    onTrouble(new Error(message));
+    onFlushFailed(`the copying thread ended: ${message}`);
     stopped.resolve();
   };
   return {

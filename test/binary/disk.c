@@ -1,23 +1,33 @@
-/* Preloaded before the C library: a disk of which only flushed bytes survive a power cut.
+/* Preloaded before the C library: a disk that loses what was not flushed, is slow, breaks or fills.
 
-   For the files below the folder SHADOW_OF, the folder SHADOW_DIR keeps copies that hold exactly
-   what was flushed. It starts as a copy of SHADOW_OF, made before the program; the program is
-   killed whenever the power shall be cut, and SHADOW_DIR is what its disk then holds.
+   All is about the files below the folder DISK_OF, which must be a real path. Where FLUSHED names a
+   file, the name of every file and folder that was flushed is added to it, wherever it is.
 
-   Each change of a file is logged with its bytes. A flush that succeeds plays the log, as it was
-   when the flush was called, into the copy before it returns: what is written while a flush runs
-   is not covered by it. What a failed flush should have taken never comes to the disk, because a
-   kernel may call those pages clean.
-
-   Three variables make another disk of it:
+   Power cuts: where SHADOW_DIR names a folder, it keeps copies that hold exactly what was flushed.
+   It starts as a copy of DISK_OF, made before the program; the program is killed whenever the power
+   shall be cut, and SHADOW_DIR is what its disk then holds. Each change of a file is logged with
+   its bytes. A flush that succeeds plays the log, as it was when the flush was called, into the
+   copy before it returns: what is written while a flush runs is not covered by it. What a failed
+   flush should have taken never comes to the disk, because a kernel may call those pages clean.
+   Two variables make another disk of it:
    SHADOW_KEEPS=PERCENT  so much of what is not flushed survives all the same, whole or torn at a
                          sector: a real disk and its kernel write when and in which order they like.
-   SHADOW_SLOW=MS        a flush takes so many milliseconds more: whoever does not wait for it is
-                         nearly always found out.
    SHADOW_SKIP_FLUSH=wal flushes of files that end with -wal do nothing and say that they did: the
                          program as it would be without its flush before an answer.
 
-   A removed or renamed file is so on the disk at once. That is the hard case: a removal that came
+   Faults: the file that DISK_FAULT names holds one line, which is looked at anew in every call.
+   Empty or gone: no fault.
+   delay MS              every flush takes so much longer: whoever does not wait for it is nearly
+                         always found out.
+   fail                  every flush fails.
+   full                  every write fails as on a full disk, overwriting included.
+   nth N CALL END ERROR  the Nth CALL on a file whose name ends so, counted from when the line first
+                         was seen, fails with EIO, ENOSPC or EMFILE; a write with ENOSPC has written
+                         the half. CALL is open, write, ftruncate, fdatasync or fsync, END is "*" for
+                         every file. As it fails, the file is renamed to one with .fired behind its
+                         name, and tells there what was hit.
+
+   A removed or renamed file is so on the shadow at once. That is the hard case: a removal that came
    late would only leave more to recover from, and a name that is not flushed yet brings no bytes.
    A new file is there as soon as it was flushed once, for SQLite flushes the folder as well. The
    -shm file holds nothing that must survive and is left out. Only one process may change the files:
@@ -25,13 +35,15 @@
 
    These are the calls by which bun, and the SQLite in it, change files through the C library
    (nm -D). node:fs flushes through it too, but writes by bare system calls: keys and configuration,
-   which only commands write. What is not seen is missing in the copy, so it can only make a test
-   fail, never pass; that nothing of the database is missing is a test of its own. */
+   which only commands write, and the zeros of a new WAL. What is not seen is missing in the copy, so
+   it can only make a test fail, never pass; that nothing of the database is missing is a test of its
+   own. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,26 +80,26 @@ static struct file *files;
 static unsigned long changes;
 static const char *of;
 static const char *copies;
+static const char *faults;
+static const char *notes;
 static unsigned keeps;
-static unsigned slow_ms;
 static int skips_wal;
 static unsigned dice = 1;
 
 static void die(const char *what, const char *name) {
-  fprintf(stderr, "shadow-disk: %s %s: %s\n", what, name, strerror(errno));
+  fprintf(stderr, "disk: %s %s: %s\n", what, name, strerror(errno));
   abort();
 }
 
 __attribute__((constructor)) static void start(void) {
   const char *percent = getenv("SHADOW_KEEPS");
-  const char *slow = getenv("SHADOW_SLOW");
   const char *skip = getenv("SHADOW_SKIP_FLUSH");
   copies = getenv("SHADOW_DIR");
-  if (copies == NULL) die("no folder is named by", "SHADOW_DIR");
   keeps = percent == NULL ? 0 : (unsigned)atoi(percent);
-  slow_ms = slow == NULL ? 0 : (unsigned)atoi(slow);
   skips_wal = skip != NULL && strcmp(skip, "wal") == 0;
-  of = getenv("SHADOW_OF");
+  faults = getenv("DISK_FAULT");
+  notes = getenv("FLUSHED");
+  of = getenv("DISK_OF");
 }
 
 static int ends_with(const char *text, const char *end) {
@@ -95,13 +107,107 @@ static int ends_with(const char *text, const char *end) {
   return length >= tail && strcmp(text + length - tail, end) == 0;
 }
 
+/* True for what is below the folder that all of this is about. */
+static int is_ours(const char *name) {
+  size_t length = of == NULL ? 0 : strlen(of);
+  return of != NULL && strncmp(name, of, length) == 0 && name[length] == '/';
+}
+
 /* Gives the name of a followed file's copy; 0 for a file that is not followed. */
 static int copy_of(const char *name, char copy[PATH_MAX]) {
-  size_t length = of == NULL ? 0 : strlen(of);
-  if (of == NULL || strncmp(name, of, length) != 0 || name[length] != '/') return 0;
-  if (ends_with(name, "-shm")) return 0;
-  if (snprintf(copy, PATH_MAX, "%s%s", copies, name + length) >= PATH_MAX) die("too long:", name);
+  if (copies == NULL || !is_ours(name) || ends_with(name, "-shm")) return 0;
+  if (snprintf(copy, PATH_MAX, "%s%s", copies, name + strlen(of)) >= PATH_MAX) {
+    die("too long:", name);
+  }
   return 1;
+}
+
+static int name_of(int fd, char name[PATH_MAX]) {
+  char link[64];
+  ssize_t length;
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  length = readlink(link, name, PATH_MAX - 1);
+  if (length == -1) return 0;
+  name[length] = 0;
+  return 1;
+}
+
+/* ---- The faults. ---- */
+
+enum { LINE = 96 };
+
+/* Gives the line that holds now; 0 where there is none. */
+static int fault_line(char line[LINE]) {
+  FILE *file = faults == NULL ? NULL : fopen(faults, "re");
+  int read;
+  if (file == NULL) return 0;
+  read = fgets(line, LINE, file) != NULL;
+  fclose(file);
+  return read;
+}
+
+/* Says what was hit, under the name that tells that it happened. */
+static void fired(const char *call, const char *name) {
+  char to[PATH_MAX];
+  FILE *file = fopen(faults, "we");
+  if (file == NULL) die("cannot write", faults);
+  fprintf(file, "%s %s\n", call, name + strlen(of) + 1);
+  fclose(file);
+  snprintf(to, sizeof to, "%s.fired", faults);
+  syscall(SYS_renameat2, AT_FDCWD, faults, AT_FDCWD, to, 0);
+}
+
+static int number_of(const char *error) {
+  if (strcmp(error, "ENOSPC") == 0) return ENOSPC;
+  return strcmp(error, "EMFILE") == 0 ? EMFILE : EIO;
+}
+
+/* Counts one call, and gives the error with which it shall fail, or 0. */
+static int nth_fault(const char *line, const char *call, const char *name) {
+  static pthread_mutex_t counting = PTHREAD_MUTEX_INITIALIZER;
+  static char counted[LINE];
+  static unsigned seen;
+  char wanted[16], end[16], error[16];
+  unsigned nth;
+  int result = 0;
+  if (sscanf(line, "nth %u %15s %15s %15s", &nth, wanted, end, error) != 4) return 0;
+  if (strcmp(call, wanted) != 0) return 0;
+  if (strcmp(end, "*") != 0 && !ends_with(name, end)) return 0;
+  pthread_mutex_lock(&counting);
+  if (strcmp(counted, line) != 0) seen = 0;
+  strcpy(counted, line);
+  if (++seen == nth) {
+    result = number_of(error);
+    fired(call, name);
+  }
+  pthread_mutex_unlock(&counting);
+  return result;
+}
+
+/* The error with which a call on a file shall fail, or 0; a flush may be kept waiting here. */
+static int fault_on(const char *call, const char *name) {
+  char line[LINE];
+  int is_flush = strcmp(call, "fsync") == 0 || strcmp(call, "fdatasync") == 0;
+  long ms;
+  if (!is_ours(name) || !fault_line(line)) return 0;
+  if (is_flush && sscanf(line, "delay %ld", &ms) == 1) usleep(ms * 1000);
+  if (is_flush && strncmp(line, "fail", 4) == 0) return EIO;
+  if (strcmp(call, "write") == 0 && strncmp(line, "full", 4) == 0) return ENOSPC;
+  return nth_fault(line, call, name);
+}
+
+static int fault(const char *call, int fd) {
+  char name[PATH_MAX];
+  int error = errno, result;
+  if (faults == NULL || !name_of(fd, name)) return 0;
+  result = fault_on(call, name);
+  errno = error;
+  return result;
+}
+
+static int failed(int error) {
+  errno = error;
+  return -1;
 }
 
 /* ---- The copy: everything from here to the calls runs under the lock, and calls the kernel
@@ -121,7 +227,7 @@ static void play(const struct file *file, int copy, const struct change *change)
 }
 
 static int open_copy(const struct file *file) {
-  int copy = open(file->copy, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  int copy = (int)syscall(SYS_openat, AT_FDCWD, file->copy, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
   if (copy == -1) die("cannot open", file->copy);
   return copy;
 }
@@ -182,17 +288,12 @@ static void record_size(struct file *file, int kind, off_t size) {
 
 /* Finds the file behind a descriptor: SQLite writes by one and the program flushes by another. */
 static struct file *find(int fd, const struct stat *is) {
-  char link[64], name[PATH_MAX], copy[PATH_MAX];
+  char name[PATH_MAX], copy[PATH_MAX];
   struct file *file;
-  ssize_t length;
   for (file = files; file != NULL; file = file->next) {
     if (!file->gone && file->inode == is->st_ino && file->device == is->st_dev) return file;
   }
-  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-  length = readlink(link, name, sizeof name - 1);
-  if (length == -1) return NULL;
-  name[length] = 0;
-  if (!copy_of(name, copy)) return NULL;
+  if (!name_of(fd, name) || !copy_of(name, copy)) return NULL;
   file = calloc(1, sizeof(struct file));
   if (file == NULL) die("no memory for", name);
   file->device = is->st_dev;
@@ -221,7 +322,7 @@ static struct file *enter(int fd) {
   struct stat is;
   struct file *file;
   int error = errno;
-  if (of == NULL || fstat(fd, &is) != 0 || !S_ISREG(is.st_mode) || is.st_nlink == 0) {
+  if (copies == NULL || fstat(fd, &is) != 0 || !S_ISREG(is.st_mode) || is.st_nlink == 0) {
     errno = error;
     return NULL;
   }
@@ -237,36 +338,48 @@ static void leave(int error) {
   errno = error;
 }
 
-static int flush(long call, int fd) {
+static void note(int fd) {
+  char name[PATH_MAX];
+  FILE *file = notes == NULL || !name_of(fd, name) ? NULL : fopen(notes, "ae");
+  if (file == NULL) return;
+  fprintf(file, "%s\n", name);
+  fclose(file);
+}
+
+static int flush(const char *name, long call, int fd) {
   struct file *file = enter(fd);
-  unsigned long upto;
-  int skipped, result, error;
-  if (file == NULL) return (int)syscall(call, fd);
-  upto = changes;
-  skipped = skips_wal && ends_with(file->copy, "-wal");
-  if (skipped) settle(file, upto, 0);
-  leave(errno);
+  unsigned long upto = changes;
+  int skipped = 0, result, error;
+  if (file != NULL) {
+    skipped = skips_wal && ends_with(file->copy, "-wal");
+    if (skipped) settle(file, upto, 0);
+    leave(errno);
+  }
   if (skipped) return 0;
-  if (slow_ms > 0) usleep(slow_ms * 1000);
-  result = (int)syscall(call, fd);
+  error = fault(name, fd);
+  result = error == 0 ? (int)syscall(call, fd) : failed(error);
   error = errno;
+  if (result == 0) note(fd);
+  errno = error;
+  if (file == NULL) return result;
   pthread_mutex_lock(&lock);
   settle(file, upto, result == 0);
   leave(error);
   return result;
 }
 
-int fdatasync(int fd) { return flush(SYS_fdatasync, fd); }
-int fsync(int fd) { return flush(SYS_fsync, fd); }
+int fdatasync(int fd) { return flush("fdatasync", SYS_fdatasync, fd); }
+int fsync(int fd) { return flush("fsync", SYS_fsync, fd); }
 
 ssize_t pwrite64(int fd, const void *bytes, size_t length, off64_t offset) {
+  int broken = fault("write", fd), error;
+  size_t whole = broken == 0 ? length : broken == ENOSPC ? length / 2 : 0;
   struct file *file = enter(fd);
-  ssize_t written = syscall(SYS_pwrite64, fd, bytes, length, offset);
-  int error = errno;
-  if (file == NULL) return written;
-  if (written > 0) record_bytes(file, offset, bytes, (size_t)written);
-  leave(error);
-  return written;
+  ssize_t written = broken != 0 && whole == 0 ? 0 : syscall(SYS_pwrite64, fd, bytes, whole, offset);
+  error = broken == 0 ? errno : broken;
+  if (file != NULL && written > 0) record_bytes(file, offset, bytes, (size_t)written);
+  if (file != NULL) leave(error);
+  return broken == 0 ? written : failed(broken);
 }
 
 ssize_t pwrite(int fd, const void *bytes, size_t length, off_t offset) {
@@ -274,9 +387,13 @@ ssize_t pwrite(int fd, const void *bytes, size_t length, off_t offset) {
 }
 
 ssize_t writev(int fd, const struct iovec *parts, int count) {
-  struct file *file = enter(fd);
-  ssize_t written = syscall(SYS_writev, fd, parts, count);
-  int error = errno, part;
+  int broken = fault("write", fd), error, part;
+  struct file *file;
+  ssize_t written;
+  if (broken != 0) return failed(broken);
+  file = enter(fd);
+  written = syscall(SYS_writev, fd, parts, count);
+  error = errno;
   if (file == NULL) return written;
   if (written > 0) {
     /* The file's own position: behind what was written, where it is open for appending as well. */
@@ -299,9 +416,12 @@ ssize_t write(int fd, const void *bytes, size_t length) {
 }
 
 int ftruncate64(int fd, off64_t size) {
-  struct file *file = enter(fd);
-  int result = (int)syscall(SYS_ftruncate, fd, size);
-  int error = errno;
+  int broken = fault("ftruncate", fd), result, error;
+  struct file *file;
+  if (broken != 0) return failed(broken);
+  file = enter(fd);
+  result = (int)syscall(SYS_ftruncate, fd, size);
+  error = errno;
   if (file == NULL) return result;
   if (result == 0) record_size(file, CUT, size);
   leave(error);
@@ -323,6 +443,37 @@ int fallocate(int fd, int mode, off_t offset, off_t length) {
 }
 
 /* Names are followed where they are absolute, as SQLite's and the program's own are. */
+
+int openat(int folder, const char *name, int flags, ...) {
+  int mode = 0, broken;
+  if ((flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE) {
+    va_list rest;
+    va_start(rest, flags);
+    mode = va_arg(rest, int);
+    va_end(rest);
+  }
+  broken = faults == NULL ? 0 : fault_on("open", name);
+  if (broken != 0) return failed(broken);
+  return (int)syscall(SYS_openat, folder, name, flags, mode);
+}
+
+int open(const char *name, int flags, ...) {
+  int mode;
+  va_list rest;
+  va_start(rest, flags);
+  mode = va_arg(rest, int);
+  va_end(rest);
+  return openat(AT_FDCWD, name, flags, mode);
+}
+
+int open64(const char *name, int flags, ...) {
+  int mode;
+  va_list rest;
+  va_start(rest, flags);
+  mode = va_arg(rest, int);
+  va_end(rest);
+  return openat(AT_FDCWD, name, flags | O_LARGEFILE, mode);
+}
 
 int unlinkat(int folder, const char *name, int flags) {
   char copy[PATH_MAX];
