@@ -124,6 +124,11 @@ export function serve(options: ServeOptions): Served {
     const receiptKey = readReceiptKey(dataDir);
     const tls = tlsOf(dataDir, config);
 
+    const warnings = [
+      ...wereOpen,
+      ...warningsFor(config, options, store.limits().length === 0, bank),
+    ];
+
     const interrupted = store.beginServing(systemClock.now());
     const threads = startThreads(
       { dataDir, ...opened.options },
@@ -153,11 +158,7 @@ export function serve(options: ServeOptions): Served {
       },
       https: tls !== null,
     });
-    // Before anybody is listened to: whatever fails here must end the process.
-    const warnings = [
-      ...wereOpen,
-      ...warningsFor(config, options, store.limits().length === 0, bank),
-    ];
+    // Last: whatever fails before must end the process without anybody having been listened to.
     const listener = listen(app, { host, port: options.port ?? config.port, tls });
     const unwatch = interrupted === null ? () => {} : engine.watchInterrupted(interrupted);
 

@@ -3,7 +3,7 @@ import { minor } from "../../src/domain/money.ts";
 import { type Message, receive } from "./purchases.ts";
 import { newBank, type TestBank } from "./run.ts";
 
-const MARCH: readonly Message[] = [
+export const MARCH: readonly Message[] = [
   { at: "2026-03-02T08:00:00Z", reserve: "raas-open" },
   { at: "2026-03-02T09:00:00Z", reserve: "raas-debited" },
   { at: "2026-03-02T09:00:09Z", result: "raas-debited", code: "0000" },

@@ -84,7 +84,7 @@ function assertWritable(db: Database, file: string): void {
     // Another process writes: that is only asked where the file may be written.
     if (!isBusy(error)) {
       throw new CannotOpen(
-        `${file} cannot be written: check the disk, and run this as the bank's own user`,
+        `${file} cannot be written: check the disk, and run this as its own user`,
       );
     }
   }
@@ -277,14 +277,12 @@ export function lockForServing(
     lock.run("PRAGMA user_version = 1");
   } catch (error) {
     lock.close();
-    if (!isBusy(error)) {
-      const why = error instanceof Error ? error.message : String(error);
-      const file = join(dataDir, LOCK_FILE);
-      throw new CannotOpen(
-        `${file} cannot be locked (${why}): check the disk, and run this as the bank's own user`,
-      );
-    }
-    throw new CannotOpen(taken);
+    if (isBusy(error)) throw new CannotOpen(taken);
+    const why = error instanceof Error ? error.message : String(error);
+    const file = join(dataDir, LOCK_FILE);
+    throw new CannotOpen(
+      `${file} cannot be locked (${why}): check the disk, and run this as its own user`,
+    );
   }
   return () => lock.close();
 }
