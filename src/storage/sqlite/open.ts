@@ -107,8 +107,10 @@ function databaseFile(dataDir: string): string {
   }
 }
 
-export const isBusy = (error: unknown): boolean =>
-  error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_BUSY");
+const codeOf = (error: unknown): string =>
+  error instanceof Error && "code" in error ? String(error.code) : "";
+
+export const isBusy = (error: unknown): boolean => codeOf(error).startsWith("SQLITE_BUSY");
 
 /** Why a database could not be opened, with what to do. */
 function cannotOpen(file: string, error: unknown): CannotOpen {
@@ -116,8 +118,7 @@ function cannotOpen(file: string, error: unknown): CannotOpen {
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof NewerDatabase) return new CannotOpen(message);
   if (isBusy(error)) return new CannotOpen(`${file} is busy: try again in a moment`);
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  const advice = /^SQLITE_(CANTOPEN|IOERR)/.test(code)
+  const advice = /^SQLITE_(CANTOPEN|IOERR)/.test(codeOf(error))
     ? "check the disk, its rights and the limit of open files"
     : "restore it from a backup";
   return new CannotOpen(`${file} cannot be opened (${message}): ${advice}`);
@@ -278,6 +279,8 @@ export function lockForServing(
   } catch (error) {
     lock.close();
     if (isBusy(error)) throw new CannotOpen(taken);
+    // Whoever tells people of errors knows what to do about this one.
+    if (codeOf(error) === "SQLITE_FULL") throw error;
     const why = error instanceof Error ? error.message : String(error);
     const file = join(dataDir, LOCK_FILE);
     throw new CannotOpen(
