@@ -46,7 +46,8 @@ export async function rawConnection(url: string, from?: string): Promise<RawConn
       resolve();
     });
   });
-  await new Promise<void>((resolve) => socket.once("connect", resolve));
+  // A server that is gone refuses: that is a connection which was closed before any answer.
+  await Promise.race([closed, new Promise<void>((resolve) => socket.once("connect", resolve))]);
   return {
     closed,
     send: (text) => void socket.write(text),
