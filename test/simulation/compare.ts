@@ -136,7 +136,7 @@ function compareReceipts(observer: Database, messages: readonly Message[], lastL
     const isIn = commit !== -1;
     demand(isIn === (receipt !== undefined), () => `message ${number}: receipt ${receipt}`, about);
     // What was told late by a server that died may be said only of those that stayed alive.
-    if (answer === null || (toldLate && life !== lastLife)) continue;
+    if (answer === null || message.toldEarlier || (toldLate && life !== lastLife)) continue;
     if (message.meaning.kind === "malformed" && !message.body.endsWith("}")) continue;
     const said = shortAnswer(answer).split(" ")[0];
     demand(

@@ -37,6 +37,8 @@ export type Batch = {
   readonly times: BatchTimes;
   /** How many steps there were as the server handed it to the store. */
   readonly handedAt: number;
+  /** How many failures the server had been told of by then. */
+  readonly failuresKnown: number;
   readonly reply: PromiseWithResolvers<OperationOutcome[]>;
 };
 
@@ -62,8 +64,9 @@ type Life = {
   readonly frames: () => { log: number; checkpointed: number };
   fifo: Batch[];
   working: boolean;
-  /** Told of a batch that failed, the server sends no more before it: till then all are refused. */
-  failing: boolean;
+  /** Batches that failed, and those of them that the server was told of. */
+  failures: number;
+  failuresTold: number;
   lastToldMs: number;
   /** Another process holds the write lock. */
   locked: boolean;
@@ -123,7 +126,8 @@ export function simulatedDisk(options: DiskOptions) {
   function commitOne(own: Life): void {
     const batch = own.fifo.shift();
     if (batch === undefined) return;
-    if (own.failing) {
+    // What was handed in before the server heard of a failure must not be applied past it.
+    if (batch.failuresKnown < own.failures) {
       tell(own, () => batch.reply.reject(new StoreBusy("the batch before it failed")));
       return;
     }
@@ -140,9 +144,9 @@ export function simulatedDisk(options: DiskOptions) {
       if (!(error instanceof StoreBusy || error instanceof FlushFailed || isFull(error)))
         throw error;
       trace.step(`commit refused: ${(error as Error).message}`);
-      own.failing = true;
+      own.failures += 1;
       tell(own, () => {
-        own.failing = false;
+        own.failuresTold += 1;
         batch.reply.reject(error);
       });
     }
@@ -264,7 +268,8 @@ export function simulatedDisk(options: DiskOptions) {
       frames,
       fifo: [],
       working: false,
-      failing: false,
+      failures: 0,
+      failuresTold: 0,
       lastToldMs: 0,
       locked: false,
     };
@@ -304,7 +309,9 @@ export function simulatedDisk(options: DiskOptions) {
     observer: () => alive().observer,
     applyBatch(operations: readonly Operation[], times: BatchTimes): Promise<OperationOutcome[]> {
       const reply = Promise.withResolvers<OperationOutcome[]>();
-      alive().fifo.push({ operations, times, handedAt: trace.steps(), reply });
+      const { fifo, failuresTold } = alive();
+      const handed = { handedAt: trace.steps(), failuresKnown: failuresTold };
+      fifo.push({ operations, times, ...handed, reply });
       demand(operations.length <= 256, () => `a batch of ${operations.length}`);
       work();
       return reply.promise;

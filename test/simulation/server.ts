@@ -64,7 +64,7 @@ export function simulatedServer(options: ServerOptions) {
     const store = {
       ...disk.store(),
       applyBatch(...batch: Parameters<typeof disk.applyBatch>) {
-        time.judged(() => judge.handed(batch[1]));
+        time.judgedLater(() => judge.handed(batch[1]));
         return disk.applyBatch(...batch);
       },
       flush: disk.flush,

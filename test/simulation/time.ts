@@ -13,6 +13,8 @@ export type SimulatedTime = Clock & {
   stalledUntil(): number;
   /** Runs a check amid the product's own code, which must not see it fail: `runNext` does. */
   judged(check: () => void): void;
+  /** Runs a check once all that the event at hand sets off is done. */
+  judgedLater(check: () => void): void;
 };
 
 /** Promises that are resolved have run all that hangs on them once this is done. */
@@ -64,6 +66,7 @@ export function simulatedTime(choose: Chooser, startsAt: number): SimulatedTime 
   let passed = 0;
   let stalledUntil = 0;
   let failure: unknown = null;
+  const later: (() => void)[] = [];
 
   function after(delayMs: number, run: () => void): () => void {
     const event: Event = { at: passed + delayMs, tie: choose.below(2 ** 30), run };
@@ -86,6 +89,7 @@ export function simulatedTime(choose: Chooser, startsAt: number): SimulatedTime 
         passed = Math.max(passed, event.at);
         event.run();
         await settled();
+        for (const check of later.splice(0)) check();
         if (failure !== null) throw failure;
         return true;
       }
@@ -95,6 +99,7 @@ export function simulatedTime(choose: Chooser, startsAt: number): SimulatedTime 
       stalledUntil = passed;
     },
     stalledUntil: () => stalledUntil,
+    judgedLater: (check) => void later.push(check),
     judged(check) {
       try {
         check();
