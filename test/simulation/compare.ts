@@ -119,7 +119,11 @@ function compareCounters(observer: Database, bank: NaiveBank, day: string): void
 }
 
 /** Each message has one receipt, which says what was answered. */
-function compareReceipts(observer: Database, messages: readonly Message[], lastLife: number): void {
+function compareReceipts(
+  observer: Database,
+  messages: readonly Message[],
+  clean: ReadonlySet<number>,
+): void {
   const rows = observer
     .query("SELECT body, status, coalesce(response_code, '') FROM receipts WHERE body IS NOT NULL")
     .values() as [string, number, string][];
@@ -135,8 +139,8 @@ function compareReceipts(observer: Database, messages: readonly Message[], lastL
     const receipt = receipts.get(number);
     const isIn = commit !== -1;
     demand(isIn === (receipt !== undefined), () => `message ${number}: receipt ${receipt}`, about);
-    // What was told late by a server that died may be said only of those that stayed alive.
-    if (answer === null || message.toldEarlier || (toldLate && life !== lastLife)) continue;
+    // What a server told late, it had not written yet: if it died then, nobody wrote it.
+    if (answer === null || message.toldEarlier || (toldLate && !clean.has(life))) continue;
     if (message.meaning.kind === "malformed" && !message.body.endsWith("}")) continue;
     const said = shortAnswer(answer).split(" ")[0];
     demand(
@@ -153,14 +157,15 @@ export type Whole = {
   readonly bank: NaiveBank;
   readonly messages: readonly Message[];
   readonly day: string;
-  readonly lastLife: number;
+  /** The servers that ended cleanly. */
+  readonly clean: ReadonlySet<number>;
 };
 
-export function compareWhole({ observer, store, bank, messages, day, lastLife }: Whole): void {
+export function compareWhole({ observer, store, bank, messages, day, clean }: Whole): void {
   compareAccounts(observer, bank);
   comparePurchases(observer, bank);
   compareCounters(observer, bank, day);
-  compareReceipts(observer, messages, lastLife);
+  compareReceipts(observer, messages, clean);
   const problems = store.verify().flatMap((check) => check.problems);
   demand(problems.length === 0, () => `verify: ${problems.join("; ")}`);
 }

@@ -37,6 +37,8 @@ export type JudgeOptions = {
 export function newJudge({ book, time, trace, messages, localDay }: JudgeOptions) {
   let life = 0;
   let failed = false;
+  /** The servers that ended cleanly, by their numbers. */
+  const clean = new Set<number>();
   /** Delivered to the living server and not answered, oldest first. */
   const open = new Set<Message>();
   /** Requests of this life of which somebody was told 2060 before that was known to stand. */
@@ -232,8 +234,7 @@ export function newJudge({ book, time, trace, messages, localDay }: JudgeOptions
   return {
     open,
     inDoubt,
-    /** How many servers there were. */
-    life: () => life,
+    clean,
 
     delivered(message: Message): void {
       message.life = life;
@@ -310,6 +311,12 @@ export function newJudge({ book, time, trace, messages, localDay }: JudgeOptions
     /** The flush failed: from here on nobody is answered. */
     failed(): void {
       failed = true;
+    },
+
+    /** The server ended cleanly. */
+    stopped(): void {
+      demand(open.size === 0, () => `${open.size} without an answer at the end`);
+      clean.add(life);
     },
 
     /** A server is up. */

@@ -30,6 +30,7 @@ async function runAll(): Promise<number> {
     if (isReplay) console.log(outcome.trace.lines.join("\n"));
     if (outcome.error !== null) {
       console.error(failureText(outcome));
+      console.error(`after ${total} steps in ${run + 1} runs`);
       console.error(`npm run simulate -- --seed ${outcome.seed} --steps ${steps}   replays it`);
       return 1;
     }

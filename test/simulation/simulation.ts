@@ -214,5 +214,5 @@ async function peace({ time, trace }: Run, parts: Parts): Promise<void> {
   disk.open();
   const bank = book.current();
   const whole = { observer: disk.observer(), store: disk.store(), bank, messages };
-  compareWhole({ ...whole, day: localDay(time.now()), lastLife: judge.life() });
+  compareWhole({ ...whole, day: localDay(time.now()), clean: judge.clean });
 }
