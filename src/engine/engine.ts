@@ -72,6 +72,8 @@ type Pending = {
   outcome: OperationOutcome | null;
   /** The caller was told 2060 or 503 while the batch was applied: made good once that is known. */
   overtaken: boolean;
+  /** What a repeat whose time was over was told, before its own commit. */
+  toldEarlier: Outcome | null;
   /** True where the caller was told 2060 before the commit, which records just that. */
   isRecordOfExpiry: boolean;
   /** Null once the caller has its answer, or where nobody waits. */
@@ -163,6 +165,7 @@ export function createEngine(
       stage: "queued",
       outcome: null,
       overtaken: false,
+      toldEarlier: null,
       isRecordOfExpiry: false,
       settle: null,
     });
@@ -236,6 +239,7 @@ export function createEngine(
     const repeat = durableRepeat(request);
     if (repeat === "unknown") return;
     if (repeat !== null) {
+      pending.toldEarlier = repeat.outcome;
       answer(pending, { kind: "reserve", ...repeat, receiptId: 0, fresh: false });
     } else if (stage === "applying") {
       expireApplying(pending);
@@ -264,8 +268,15 @@ export function createEngine(
 
   function correctLate({ outcome, receivedAt }: Pending): void {
     if (outcome?.kind === "result") {
-      pushUrgent({ kind: "late", receiptId: outcome.receiptId }, receivedAt);
+      pushUrgent({ kind: "late", receiptId: outcome.receiptId, told: "late" }, receivedAt);
     }
+  }
+
+  /** What a repeat was told may have changed before its own commit, as by a release. */
+  function correctEarlier({ outcome, receivedAt, toldEarlier }: Pending): void {
+    if (toldEarlier === null || outcome?.kind !== "reserve") return;
+    if (outcome.outcome === toldEarlier) return;
+    pushUrgent({ kind: "late", receiptId: outcome.receiptId, told: toldEarlier }, receivedAt);
   }
 
   const isReserve = (pending: Pending): pending is Pending & { operation: ReserveOperation } =>
@@ -378,6 +389,7 @@ export function createEngine(
         undurable.set(requestId, (undurable.get(requestId) ?? 0) + 1);
       }
       if (pending.overtaken) undo(pending);
+      correctEarlier(pending);
     } else if (pending.overtaken) {
       correctLate(pending);
     }
@@ -476,6 +488,7 @@ export function createEngine(
         stage: "queued",
         outcome: null,
         overtaken: false,
+        toldEarlier: null,
         isRecordOfExpiry: false,
         settle: waits ? resolve : null,
       };

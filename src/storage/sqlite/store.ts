@@ -176,7 +176,7 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
       case "result":
         return purchases.result(operation, times);
       case "late":
-        purchases.receipts.correctLate(operation.receiptId);
+        purchases.receipts.correct(operation.receiptId, operation.told);
         return { kind: "done" };
       case "expire":
         return purchases.expire(operation, times);
