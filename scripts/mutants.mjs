@@ -13,7 +13,7 @@ that notices nothing, the tests named for the bug. It prints a table: the bug, t
 noticed it, or SURVIVED. The exit code is 1 where one survived.
 
   --only NAME,...   these alone
-  --runs N          runs of the simulation before a bug counts as not noticed by it (default 60)
+  --runs N          runs of the simulation before a bug counts as not noticed by it (default 40)
 `;
 
 const args = process.argv.slice(2);

@@ -58,7 +58,7 @@ export function simulatedClickatell(options: ClickatellOptions) {
     const { path, body } = bytesOf(meaning, number);
     const message: Message = {
       ...{ number, meaning, about, path, body, life: -1, deliveredMs: 0, receivedAt: 0 },
-      ...{ expected: null, commit: -1, answer: null, toldLate: false, toldEarlier: false },
+      ...{ expected: null, commit: -1, answer: null, toldLate: false },
     };
     messages.push(message);
     return message;

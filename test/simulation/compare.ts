@@ -140,7 +140,7 @@ function compareReceipts(
     const isIn = commit !== -1;
     demand(isIn === (receipt !== undefined), () => `message ${number}: receipt ${receipt}`, about);
     // What a server told late, it had not written yet: if it died then, nobody wrote it.
-    if (answer === null || message.toldEarlier || (toldLate && !clean.has(life))) continue;
+    if (answer === null || (toldLate && !clean.has(life))) continue;
     if (message.meaning.kind === "malformed" && !message.body.endsWith("}")) continue;
     const said = shortAnswer(answer).split(" ")[0];
     demand(

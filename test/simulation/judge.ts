@@ -212,7 +212,6 @@ export function newJudge({ book, time, trace, messages, localDay }: JudgeOptions
     }
     const expected = repeat === null ? "nothing" : withReference(repeat, requestId);
     const what = isDurable(message) ? message.expected : `${message.expected}, not on the disk`;
-    message.toldEarlier = true;
     demand(
       late && code === expected,
       () => `answered ${code}: decided ${what}; in time: ${!late}; on the disk: ${expected}`,

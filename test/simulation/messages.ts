@@ -28,8 +28,6 @@ export type Message = {
   answer: Answer | null;
   /** Its caller was answered because its time was over, before its own commit was on the disk. */
   toldLate: boolean;
-  /** It was answered with what an earlier one had come to, and its own commit came later. */
-  toldEarlier: boolean;
 };
 
 /** A spelling that must mean the same buyer. */
