@@ -284,6 +284,7 @@ export function createEngine(
 
   function sweep(): void {
     sweeping = false;
+    if (failed) return;
     const nowMs = clock.monotonicMs();
     for (const pending of waiting) {
       if (pending.deadlineMs > nowMs) continue;
