@@ -40,7 +40,7 @@ async function killer(folder: string, { tests }: Mutant): Promise<string | null>
     const seed = /^seed (\d+): (.*)$/m.exec(simulated.output);
     const steps = /^after (\d+) steps/m.exec(simulated.output)?.[1];
     if (seed === null) return "simulation: it did not end";
-    return `simulation: seed ${seed[1]}, step ${steps}: ${seed[2]}`;
+    return `simulation, seed ${seed[1]}, after ${steps} steps in all: ${seed[2]?.slice(0, 100)}`;
   }
   if (tests.length === 0) return null;
   const tested = await bun(folder, ["test", ...tests.map((file) => `./${file}`)]);

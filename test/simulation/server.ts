@@ -75,10 +75,8 @@ export function simulatedServer(options: ServerOptions) {
       onFatal(error) {
         trace.step(`fatal: ${(error as Error).message}`);
         judge.failed();
-        // The program ends within this very call; the machine may lose its power then or later.
-        serving = null;
-        accepting = false;
-        time.after(15, crash);
+        // The program ends at once; a little later than that it must not have answered either.
+        clock.after(25, crash);
       },
       onTrouble(what, error) {
         time.judged(() => demand(false, () => `${what} failed alone: ${error}`));
