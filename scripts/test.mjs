@@ -22,13 +22,14 @@ Runs, in this order, and goes on when one fails:
   types    the compiler, over src, cli, test and scripts
   lint     the linter and the format ("npm run fix" repairs most of it)
   unit     the tests in test/, and that they cover src/domain completely
+  simulation  whole banks under fresh seeds, against a reference model
   binary   the build, then test/binary with the built program in an empty folder
   bench    the benchmark's short form: that it works and no answer is wrong, never a time
 
 The last line is "N passed, N failed": the tests, and one each for the types, the lint, the
 coverage, the build and the benchmark. The exit code is 1 when anything failed or a suite had no tests.
 
-  npm test -- --only unit          one of the five steps
+  npm test -- --only unit          one of the six steps
   npm test -- reserve              only test files whose path contains "reserve"; no coverage
   npm test -- --only unit reserve
 `;
@@ -37,6 +38,7 @@ const STEPS = {
   types: testTypes,
   lint: testLint,
   unit: testUnit,
+  simulation: testSimulation,
   binary: testBinary,
   bench: testBench,
 };
@@ -75,7 +77,7 @@ function parse(args) {
 
 function steps() {
   if (only) return [only];
-  return pattern ? ["unit", "binary"] : Object.keys(STEPS);
+  return pattern ? ["unit", "simulation", "binary"] : Object.keys(STEPS);
 }
 
 async function testTypes() {
@@ -94,7 +96,7 @@ async function testLint() {
 }
 
 async function testUnit() {
-  const files = testFiles("test", (name) => !/^(binary|cli)\//.test(name));
+  const files = testFiles("test", (name) => !/^(binary|cli|simulation)\//.test(name));
   if (pattern && files.length === 0) return;
   heading("unit tests");
   if (pattern) return countTests("unit tests", await bunTest(files));
@@ -111,6 +113,14 @@ async function testUnit() {
   count("coverage", !problem, problem);
   // Bun fails for the coverage alone as well (bunfig.toml), and that is counted already.
   countTests("unit tests", result, problem !== undefined);
+}
+
+/** Without coverage, which would slow it down; each seed counts as one test. */
+async function testSimulation() {
+  const files = testFiles("test/simulation");
+  if (pattern && files.length === 0) return;
+  heading("simulation");
+  countTests("simulation", await bunTest(files));
 }
 
 /** Says what is missing in the coverage of src/domain; nothing when it is complete. */

@@ -39,7 +39,7 @@ export type EngineOptions = {
   readonly reserveBudgetMs: number;
   /** The flush failed: nothing that waits may be answered, and the process must end. */
   readonly onFatal: (error: unknown) => void;
-  /** One operation failed alone; for the log. */
+  /** One operation failed alone, or a batch that is tried again; for the log. */
   readonly onTrouble?: (what: string, error: unknown) => void;
 };
 
@@ -77,6 +77,8 @@ type Pending = {
   outcome: OperationOutcome | null;
   /** The caller was told 2060 or 503 while the batch was applied: made good once that is known. */
   overtaken: boolean;
+  /** What a repeat whose time was over was told, before its own commit. */
+  toldEarlier: Outcome | null;
   /** True where the caller was told 2060 before the commit, which records just that. */
   isRecordOfExpiry: boolean;
   /** Null once the caller has its answer, or where nobody waits. */
@@ -171,6 +173,7 @@ export function createEngine(
       stage: "queued",
       outcome: null,
       overtaken: false,
+      toldEarlier: null,
       isRecordOfExpiry: false,
       settle: null,
     });
@@ -244,6 +247,7 @@ export function createEngine(
     const repeat = durableRepeat(request);
     if (repeat === "unknown") return;
     if (repeat !== null) {
+      pending.toldEarlier = repeat.outcome;
       answer(pending, { kind: "reserve", ...repeat, receiptId: 0, fresh: false });
     } else if (stage === "applying") {
       expireApplying(pending);
@@ -272,8 +276,15 @@ export function createEngine(
 
   function correctLate({ outcome, receivedAt }: Pending): void {
     if (outcome?.kind === "result") {
-      pushUrgent({ kind: "late", receiptId: outcome.receiptId }, receivedAt);
+      pushUrgent({ kind: "late", receiptId: outcome.receiptId, told: "late" }, receivedAt);
     }
+  }
+
+  /** What a repeat was told may have changed before its own commit, as by a release. */
+  function correctEarlier({ outcome, receivedAt, toldEarlier }: Pending): void {
+    if (toldEarlier === null || outcome?.kind !== "reserve") return;
+    if (outcome.outcome === toldEarlier) return;
+    pushUrgent({ kind: "late", receiptId: outcome.receiptId, told: toldEarlier }, receivedAt);
   }
 
   const isReserve = (pending: Pending): pending is Pending & { operation: ReserveOperation } =>
@@ -281,6 +292,7 @@ export function createEngine(
 
   function sweep(): void {
     sweeping = false;
+    if (failed) return;
     const nowMs = clock.monotonicMs();
     for (const pending of waiting) {
       if (pending.deadlineMs > nowMs) continue;
@@ -388,6 +400,7 @@ export function createEngine(
         undurable.set(requestId, (undurable.get(requestId) ?? 0) + 1);
       }
       if (pending.overtaken) undo(pending);
+      correctEarlier(pending);
     } else if (pending.overtaken) {
       correctLate(pending);
     }
@@ -489,6 +502,7 @@ export function createEngine(
         stage: "queued",
         outcome: null,
         overtaken: false,
+        toldEarlier: null,
         isRecordOfExpiry: false,
         settle: waits ? resolve : null,
       };
