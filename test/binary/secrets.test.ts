@@ -256,9 +256,9 @@ describe("secrets go in", () => {
     expect((await post("/reserveFunds", large)).status).toBe(413);
     const broken = body(PINS["a secret in a body that is no JSON"]).slice(0, -1);
     expect((await post("/reserveFunds", broken)).status).toBe(400);
-    expect(
-      (await post("/reserveFunds", `"${PINS["a secret in a body that is no JSON"]}"`)).status,
-    ).toBe(400);
+    // Nothing else in the body: its digest would be the secret's own.
+    const bare = PINS["a secret in a body that is no JSON"];
+    expect((await post("/reserveFunds", bare)).status).toBe(400);
     const header = PINS["a secret in a header"];
     const headers = { "X-Pin": header, Cookie: `pin=${header}`, "Content-Type": `a/${header}` };
     expect((await post("/reserveFunds", reserveBody(), headers)).status).toBe(200);
