@@ -237,6 +237,14 @@ describe("across a change of summer time", () => {
       confirmed: "2026-10-21T12:00:00Z",
       listedFrom: "2026-10-30T23:00:00Z",
     },
+    // Day 7 itself is the day of 23 hours, where Sunday is a business day.
+    {
+      zone: "Europe/Berlin",
+      country: "DE",
+      weekend: "[5, 6]",
+      confirmed: "2026-03-18T12:00:00Z",
+      listedFrom: "2026-03-29T22:00:00Z",
+    },
     // Day 7 ends at a midnight that does not exist: on 24 April it is 01:00 at once.
     {
       zone: "Africa/Cairo",
