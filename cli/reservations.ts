@@ -22,7 +22,6 @@ import type {
   ReceiptView,
   ReservationView,
 } from "../src/storage/store.ts";
-import { Failure } from "./failure.ts";
 import { type List, limitOption, writeList } from "./list.ts";
 import { facts, money, note, table } from "./output.ts";
 import { confirm } from "./prompt.ts";
@@ -228,33 +227,9 @@ function questionOf(
     : `Correct ${about}, which is ${reservation.state}: take ${amount} from ${payer}?`;
 }
 
-const END_OF = { release: "released", debit: "debited" } as const;
-
-type SettleOptions = { readonly bankBears?: true; readonly correct?: true };
-
-/**
- * A release of a hold and a refund are one command, and a result may end the reservation a moment
- * before it: where nobody is asked, who means the refund says so.
- */
-function assertMeant(
-  { reference, state, corrected }: ReservationView,
-  action: SettleAction,
-  { bankBears, correct }: SettleOptions,
-): void {
-  const wouldCorrect = state !== "reserved" && state !== END_OF[action];
-  if (!wouldCorrect || corrected || bankBears === true || correct === true) return;
-  throw new Failure(
-    "refused",
-    `reservation ${reference}: it is ${state} by now, so this would be a correction: look at it ` +
-      "(reservations show), and add --correct if you mean it",
-  );
-}
-
-async function settle(session: Session, ref: string, action: SettleAction, options: SettleOptions) {
+async function settle(session: Session, ref: string, action: SettleAction, bankBears: boolean) {
   const { store, bank, by } = session;
-  const bankBears = options.bankBears === true;
   const reservation = found(store.reservation(ref), `reservation ${ref}`);
-  if (session.yes) assertMeant(reservation, action, options);
   const warning = action === "release" ? earlyWarning(session, reservation) : null;
   if (warning !== null && !session.json) note(`warning: ${warning}`);
   await confirm(session, questionOf(reservation, { action, bankBears, bank }));
@@ -278,15 +253,14 @@ function addSettling(
     kind: "reasoned",
     examples: [
       `reservations ${action} demo-raas-0001 --reason "${texts.why}"`,
-      `reservations ${action} demo-raas-0001 --correct --yes --reason "${texts.why}"`,
+      `reservations ${action} demo-raas-0001 --bank-bears --yes --reason "${texts.why}"`,
     ],
   })
-    .option("--correct", "confirm, with --yes, that a correction of an ended one is meant")
     .option("--bank-bears", "in a correction: the bank's loss account pays, not the buyer's")
     .addHelpText("after", "\nREF is our reference or the raasTxnRef.")
     .action(
-      withBank((session, [ref]: [string], options: SettleOptions) =>
-        settle(session, ref, action, options),
+      withBank((session, [ref]: [string], { bankBears }: { bankBears?: true }) =>
+        settle(session, ref, action, bankBears === true),
       ),
     );
 }

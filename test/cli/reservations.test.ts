@@ -87,12 +87,7 @@ describe("settling by hand", () => {
       },
       { run: settle("reservations release raas-open --yes"), exit: 0, says: ["released"] },
       { run: settle("reservations release raas-open --yes"), exit: 4, says: ["released already"] },
-      { run: settle("reservations debit raas-late --yes"), exit: 4, says: ["add --correct"] },
-      {
-        run: settle("reservations debit raas-late --correct --yes"),
-        exit: 0,
-        says: ["released, corrected"],
-      },
+      { run: settle("reservations debit raas-late --yes"), exit: 0, says: ["released, corrected"] },
       { run: settle("reservations debit raas-late --yes"), exit: 4, says: ["corrected once"] },
       { run: words("reservations show raas-late"), exit: 0, says: ["correction #", "ticket 4711"] },
       { run: words("findings list"), exit: 0, says: ["unmatched-success"] },
