@@ -146,7 +146,8 @@ export function serve(options: ServeOptions): Served {
       },
       https: tls !== null,
     });
-    const listener = listen(app, { host, port: options.port ?? config.port, tls });
+    const { onTrouble } = options;
+    const listener = listen(app, { host, port: options.port ?? config.port, tls, onTrouble });
     const unwatch = interrupted === null ? () => {} : engine.watchInterrupted(interrupted);
 
     return {
