@@ -158,6 +158,8 @@ export function serve(options: ServeOptions): Served {
       async close() {
         await listener.close();
         unwatch();
+        // Its lines need room among what is written.
+        await engine.drained();
         refusals.end();
         await engine.drained();
         await threads.stop();
