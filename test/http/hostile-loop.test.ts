@@ -9,11 +9,8 @@ import { noteTorture, times } from "../torture.ts";
 import { addAccount, BUYER, bankFolder } from "./bank.ts";
 
 const SECONDS = times(2, 30);
-/**
- * A round of the loop serves all that is there, some 30 microseconds each: the more connections
- * have a request at one time, the longer it is, and a thousand come near to the limit.
- */
-const CONNECTIONS = times(300, 800);
+/** Each may have a request there at one time. */
+const CONNECTIONS = times(1_000, 2_000);
 const MOST_MS = 50;
 const TICK_MS = 2;
 
