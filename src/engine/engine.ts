@@ -53,6 +53,8 @@ const LARGEST_BATCH = 256;
 const LEAST_AHEAD = 8;
 /** Requests that may wait; at more, a reserve is told 2060 and a result 503 at once. */
 const MOST_WAITING = 5_000;
+/** Receipts of refusals that may wait: a flood of them must not stand in a purchase's way. */
+const MOST_REFUSALS_WAITING = 1_000;
 /** Operations not on the disk yet, answered ones included; at more, nobody is answered at all. */
 const MOST_OUTSTANDING = 50_000;
 /** Characters of bodies that those may keep in memory for their receipts. */
@@ -116,6 +118,7 @@ export function createEngine(
   /** Operations that came in and are not on the disk yet. */
   let outstanding = 0;
   let outstandingBodies = 0;
+  let outstandingRefusals = 0;
   let pumping = false;
   let flushing = false;
   let sweeping = false;
@@ -473,6 +476,7 @@ export function createEngine(
     const { operation, outcome } = pending;
     outstanding -= 1;
     outstandingBodies -= keptBody(operation);
+    if (operation.kind === "refusal") outstandingRefusals -= 1;
     if (operation.kind === "expire") unmarkExpiring(operation.requestId);
     if (isReserve(pending)) reserveBecameDurable(pending);
     if (pending.settle !== null && outcome !== null) answer(pending, outcome);
@@ -590,7 +594,9 @@ export function createEngine(
 
     /** Keeps the receipt of a request turned away, some time later; false: there is no room. */
     refused(refusal: RefusalOperation): boolean {
-      if (failed || outstanding >= MOST_WAITING) return false;
+      const isCrowded = outstandingRefusals >= MOST_REFUSALS_WAITING;
+      if (failed || isCrowded || outstanding >= MOST_WAITING) return false;
+      outstandingRefusals += 1;
       void enqueue(refusal, refusal.receivedAt, Infinity, false);
       return true;
     },

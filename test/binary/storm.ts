@@ -48,14 +48,16 @@ async function run(options: StormOptions): Promise<Storm> {
   let unsent = 0;
   let inFlight = 0;
   let isOver = false;
+  /** Requests between a reserve and its result: it has its answer by then. */
+  const lag = Math.ceil(options.connections / 10) * 20;
 
   function next(): [kind: Kind, request: string] {
     const n = sent++;
     const fields = { sourceIdentifier: options.buyer, reserveAmount: 100, settlementAmount: 90 };
     if (n % 20 === 7) return ["malformed", post("/reserveFunds", { ...fields, raasTxnRef: "" })];
     // Of each ten, three settle what was reserved some time ago.
-    if (n % 10 < 3 && n > 20_000) {
-      const raasTxnRef = `${options.prefix}-${n - 20_000 + 5}`;
+    if (n % 10 < 3 && n > lag) {
+      const raasTxnRef = `${options.prefix}-${n - lag + 5}`;
       return ["result", post("/transactResult", { raasTxnRef, responseCode: "0000" })];
     }
     return ["reserve", post("/reserveFunds", { ...fields, raasTxnRef: `${options.prefix}-${n}` })];

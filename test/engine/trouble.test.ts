@@ -167,6 +167,19 @@ describe("overload", () => {
     expect(Math.max(...bank.batches.map(({ length }) => length))).toBeLessThanOrEqual(256);
   });
 
+  test("no more than 1,000 refusals stand before a purchase; when they are written, more may", async () => {
+    bank.commitError = BUSY;
+    const refusal = { kind: "refusal", receivedAt: 0, peer: "", method: "GET" } as const;
+    const turned = { ...refusal, path: "/", status: 404, reason: "x", suppressed: 0 };
+    const taken = Array.from({ length: 3_000 }, () => bank.engine.refused(turned));
+    expect(taken.filter((isTaken) => isTaken).length).toBe(1_000);
+    const call = bank.reserve("behind them");
+    bank.commitError = null;
+    await bank.advance(100);
+    expect(call.state()).toEqual(SUCCESS);
+    expect(bank.engine.refused(turned)).toBe(true);
+  });
+
   test("bounded: with 50,000 not on the disk a reserve has no answer, and leaves nothing", async () => {
     bank.commitError = BUSY;
     for (let n = 0; n < 50_000; n += 1) bank.reserve(`flood ${n}`);
