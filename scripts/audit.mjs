@@ -3,7 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { helpWhenAsked, root, stop } from "./launcher.mjs";
+import { helpWhenAsked, NO_ANSWER, root, stop } from "./launcher.mjs";
 
 const HELP = `
 node scripts/audit.mjs
@@ -15,17 +15,12 @@ is named. npm test runs it as its step "audit".
 Exit codes: 0 none is known, 1 there is one, 3 the registry gave no answer, so nothing is known.
 `;
 
-/** The registry did not say anything: not every mirror offers audits, and a machine may be offline. */
-export const NO_ANSWER = 3;
-
 const BAD_ENOUGH = ["moderate", "high", "critical"];
 
-if (process.argv[1] === import.meta.filename) {
-  const args = process.argv.slice(2);
-  helpWhenAsked(args, HELP);
-  if (args.length > 0) stop(`Unknown argument ${args[0]}. Try: node scripts/audit.mjs --help`);
-  process.exitCode = audit();
-}
+const args = process.argv.slice(2);
+helpWhenAsked(args, HELP);
+if (args.length > 0) stop(`Unknown argument ${args[0]}. Try: node scripts/audit.mjs --help`);
+process.exitCode = audit();
 
 function audit() {
   // Few tries and short ones: no answer must not hold up the other checks.

@@ -13,8 +13,16 @@ import {
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
-import { NO_ANSWER } from "./audit.mjs";
-import { binary, bun, ensureInstalled, helpWhenAsked, root, run, stop } from "./launcher.mjs";
+import {
+  binary,
+  bun,
+  ensureInstalled,
+  helpWhenAsked,
+  NO_ANSWER,
+  root,
+  run,
+  stop,
+} from "./launcher.mjs";
 
 const HELP = `
 npm test [-- [--only STEP] [PATTERN]]
