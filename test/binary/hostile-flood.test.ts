@@ -33,7 +33,11 @@ beforeAll(async () => {
   configure(bank, "require_signature = true");
   server = await bank.serve();
 });
-afterAll(() => bank.remove());
+afterAll(async () => {
+  // It was stopped, unless the test failed.
+  await server.stop("SIGKILL");
+  bank.remove();
+});
 
 const sign = (body: string) => signatureOf(SECRET, new Uint8Array(Buffer.from(body)));
 const BODY = JSON.stringify(reserveBody());
