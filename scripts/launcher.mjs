@@ -13,6 +13,9 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 export const bun = join(root, "node_modules", ".bin", "bun");
 export const binary = join(root, "dist", "transact-bank");
 
+/** audit.mjs ends so where the registry does not say: not every mirror does, or nobody is there. */
+export const NO_ANSWER = 3;
+
 const OLDEST_NODE = 20;
 
 /** Nothing to read, and all output on standard error: standard output is the calling script's. */

@@ -158,8 +158,9 @@ export function serve(options: ServeOptions): Served {
       },
       https: tls !== null,
     });
+    const { onTrouble } = options;
     // Last: whatever fails before must end the process without anybody having been listened to.
-    const listener = listen(app, { host, port: options.port ?? config.port, tls });
+    const listener = listen(app, { host, port: options.port ?? config.port, tls, onTrouble });
     const unwatch = interrupted === null ? () => {} : engine.watchInterrupted(interrupted);
 
     return {
@@ -170,6 +171,8 @@ export function serve(options: ServeOptions): Served {
       async close() {
         await listener.close();
         unwatch();
+        // Its lines need room among what is written.
+        await engine.drained();
         refusals.end();
         await engine.drained();
         await threads.stop();

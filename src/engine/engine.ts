@@ -39,7 +39,7 @@ export type EngineOptions = {
   readonly reserveBudgetMs: number;
   /** The flush failed: nothing that waits may be answered, and the process must end. */
   readonly onFatal: (error: unknown) => void;
-  /** One operation failed alone; for the log. */
+  /** One operation failed alone, or a batch that is tried again; for the log. */
   readonly onTrouble?: (what: string, error: unknown) => void;
 };
 
@@ -53,6 +53,8 @@ const LARGEST_BATCH = 256;
 const LEAST_AHEAD = 8;
 /** Requests that may wait; at more, a reserve is told 2060 and a result 503 at once. */
 const MOST_WAITING = 5_000;
+/** Receipts of refusals that may wait: a flood of them must not stand in a purchase's way. */
+const MOST_REFUSALS_WAITING = 1_000;
 /** Operations not on the disk yet, answered ones included; at more, nobody is answered at all. */
 const MOST_OUTSTANDING = 50_000;
 /** Characters of bodies that those may keep in memory for their receipts. */
@@ -77,6 +79,8 @@ type Pending = {
   outcome: OperationOutcome | null;
   /** The caller was told 2060 or 503 while the batch was applied: made good once that is known. */
   overtaken: boolean;
+  /** What a repeat whose time was over was told, before its own commit. */
+  toldEarlier: Outcome | null;
   /** True where the caller was told 2060 before the commit, which records just that. */
   isRecordOfExpiry: boolean;
   /** Null once the caller has its answer, or where nobody waits. */
@@ -114,6 +118,7 @@ export function createEngine(
   /** Operations that came in and are not on the disk yet. */
   let outstanding = 0;
   let outstandingBodies = 0;
+  let outstandingRefusals = 0;
   let pumping = false;
   let flushing = false;
   let sweeping = false;
@@ -171,6 +176,7 @@ export function createEngine(
       stage: "queued",
       outcome: null,
       overtaken: false,
+      toldEarlier: null,
       isRecordOfExpiry: false,
       settle: null,
     });
@@ -244,6 +250,7 @@ export function createEngine(
     const repeat = durableRepeat(request);
     if (repeat === "unknown") return;
     if (repeat !== null) {
+      pending.toldEarlier = repeat.outcome;
       answer(pending, { kind: "reserve", ...repeat, receiptId: 0, fresh: false });
     } else if (stage === "applying") {
       expireApplying(pending);
@@ -272,8 +279,15 @@ export function createEngine(
 
   function correctLate({ outcome, receivedAt }: Pending): void {
     if (outcome?.kind === "result") {
-      pushUrgent({ kind: "late", receiptId: outcome.receiptId }, receivedAt);
+      pushUrgent({ kind: "late", receiptId: outcome.receiptId, told: "late" }, receivedAt);
     }
+  }
+
+  /** What a repeat was told may have changed before its own commit, as by a release. */
+  function correctEarlier({ outcome, receivedAt, toldEarlier }: Pending): void {
+    if (toldEarlier === null || outcome?.kind !== "reserve") return;
+    if (outcome.outcome === toldEarlier) return;
+    pushUrgent({ kind: "late", receiptId: outcome.receiptId, told: toldEarlier }, receivedAt);
   }
 
   const isReserve = (pending: Pending): pending is Pending & { operation: ReserveOperation } =>
@@ -281,6 +295,7 @@ export function createEngine(
 
   function sweep(): void {
     sweeping = false;
+    if (failed) return;
     const nowMs = clock.monotonicMs();
     for (const pending of waiting) {
       if (pending.deadlineMs > nowMs) continue;
@@ -388,6 +403,7 @@ export function createEngine(
         undurable.set(requestId, (undurable.get(requestId) ?? 0) + 1);
       }
       if (pending.overtaken) undo(pending);
+      correctEarlier(pending);
     } else if (pending.overtaken) {
       correctLate(pending);
     }
@@ -460,6 +476,7 @@ export function createEngine(
     const { operation, outcome } = pending;
     outstanding -= 1;
     outstandingBodies -= keptBody(operation);
+    if (operation.kind === "refusal") outstandingRefusals -= 1;
     if (operation.kind === "expire") unmarkExpiring(operation.requestId);
     if (isReserve(pending)) reserveBecameDurable(pending);
     if (pending.settle !== null && outcome !== null) answer(pending, outcome);
@@ -489,6 +506,7 @@ export function createEngine(
         stage: "queued",
         outcome: null,
         overtaken: false,
+        toldEarlier: null,
         isRecordOfExpiry: false,
         settle: waits ? resolve : null,
       };
@@ -576,7 +594,9 @@ export function createEngine(
 
     /** Keeps the receipt of a request turned away, some time later; false: there is no room. */
     refused(refusal: RefusalOperation): boolean {
-      if (failed || outstanding >= MOST_WAITING) return false;
+      const isCrowded = outstandingRefusals >= MOST_REFUSALS_WAITING;
+      if (failed || isCrowded || outstanding >= MOST_WAITING) return false;
+      outstandingRefusals += 1;
       void enqueue(refusal, refusal.receivedAt, Infinity, false);
       return true;
     },

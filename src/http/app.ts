@@ -14,6 +14,7 @@ import {
   refusalCounter,
 } from "./receipts.ts";
 import { type Body, decodeReserve, decodeResult } from "./schema.ts";
+import { turnTaker } from "./turns.ts";
 
 export type AppOptions = {
   readonly engine: Engine;
@@ -32,11 +33,14 @@ type Incoming = { readonly request: Request; readonly peer: string; readonly pat
 /** Decides one parsed body; what it writes carries the receipt. */
 type Decide = (body: Body, receipt: ReceiptDraft) => Promise<Response>;
 
-type Parts = AppOptions & { readonly refusals: Refusals };
+type Parts = AppOptions & {
+  readonly refusals: Refusals;
+  readonly myTurn: ReturnType<typeof turnTaker>;
+};
 
 /** Serves one of the two paths: the door, the bytes, the signature, the JSON, the decision. */
 function endpoint(parts: Parts, decide: Decide) {
-  const { clock, receiptKey, authentication, refusals } = parts;
+  const { clock, receiptKey, authentication, refusals, myTurn } = parts;
   const turnedAway = doorKeeper(authentication);
 
   return async ({ request, peer, path }: Incoming): Promise<Response> => {
@@ -49,6 +53,7 @@ function endpoint(parts: Parts, decide: Decide) {
     const unauthenticated = (reason: string) =>
       turn(401, reason, answers.unauthenticated(authentication.basic !== null));
 
+    await myTurn();
     if (isDeclaredTooLarge(request)) return turn(413, "body too large", answers.tooLarge());
     const reason = turnedAway(peer, request.headers.get("authorization"));
     if (reason !== null) return unauthenticated(reason);
@@ -122,7 +127,7 @@ const noAnswer = () => new Promise<Response>(() => {});
 export function createApp(options: AppOptions) {
   const { engine, clock, paths } = options;
   const refusals = options.refusals ?? refusalCounter(clock, engine.refused);
-  const parts = { ...options, refusals };
+  const parts = { ...options, refusals, myTurn: turnTaker(clock) };
   const reserveFunds = endpoint(parts, decideReserveFunds(parts));
   const transactResult = endpoint(parts, decideTransactResult(parts));
 

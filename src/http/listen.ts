@@ -17,6 +17,8 @@ export type ListenOptions = {
     readonly key: Buffer;
     readonly clientCa: Buffer | null;
   } | null;
+  /** Hears of it, once, where nobody listens any more; it is tried again all the time. */
+  readonly onTrouble?: (what: string, error: unknown) => void;
 };
 
 /** Seconds without a byte before a connection is closed; a result may take four to answer. */
@@ -92,13 +94,16 @@ export function listen(app: App, options: ListenOptions): Listener {
   let server: Server | null = first;
   let leaving: Server | null = null;
   let cutAtMs = 0;
+  let isTold = false;
 
   /** Without a server there was no file for one, or another process was faster: it tries again. */
   function startAgain(): void {
     try {
       server = start(port);
-    } catch {
-      server = null;
+      isTold = false;
+    } catch (error) {
+      if (!isTold) options.onTrouble?.("handover of the port", error);
+      isTold = true;
     }
   }
 

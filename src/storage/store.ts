@@ -70,8 +70,15 @@ export type ResultOperation = {
   readonly toldLate: boolean;
 };
 
-/** The caller of a result that is applied was told 503 after all: its receipt shall say so. */
-export type LateOperation = { readonly kind: "late"; readonly receiptId: number };
+/**
+ * The caller, whose time was over, was told something else than its operation came to: a result 503,
+ * or a repeat what the first request had come to by then. Its receipt shall say so.
+ */
+export type LateOperation = {
+  readonly kind: "late";
+  readonly receiptId: number;
+  readonly told: Outcome | "late";
+};
 
 /** Undo what a reserve came to, because its caller was told 2060 while it was in flight. */
 export type ExpireOperation = {

@@ -391,6 +391,8 @@ describe("modes", () => {
     await carelessly(`reports exceptions --data-dir ${dataDir} --format csv --output ${output}`);
     writeFileSync(secret, "another\n");
     await carelessly(`secrets rotate --data-dir ${dataDir} --secret-file ${secret}`);
+    // Before a server closes what it finds open.
+    expect(open(join(folder, "above"))).toEqual([]);
     const umask = process.umask(0);
     const server = await bank.serve({ args: ["--data-dir", dataDir] });
     process.umask(umask);

@@ -86,9 +86,11 @@ async function served(how: ServeHow, act: (server: Server) => Promise<void>): Pr
   try {
     await act(server);
     expect(await buy(server)).not.toBeNull();
-  } finally {
-    expect((await server.stop()).exit).toBe(0);
+  } catch (error) {
+    await server.stop("SIGKILL");
+    throw error;
   }
+  expect((await server.stop()).exit).toBe(0);
   expect((await bank.json<{ ok: boolean }>("verify")).ok).toBe(true);
 }
 
@@ -141,17 +143,26 @@ describe.if(process.platform === "linux")("more connections than there may be", 
           const body = JSON.stringify(reserveBody({ reserveAmount: 1 }));
           inFlight.send(postHead("/reserveFunds", ["Transfer-Encoding: chunked"]));
           inFlight.send(chunk(body.slice(0, 9)));
-          await crowd.grow(900);
+          // One without a request is closed as the room is made.
+          const idle = await rawConnection(server.url);
+          idle.send("GET /health/live HTTP/1.1\r\nHost: bank\r\n\r\n");
+          await idle.answer();
+          const grown = crowd.grow(900);
+          await idle.closed;
+          // Not at once: it has its two seconds.
+          await Bun.sleep(700);
+          inFlight.send(chunk(body.slice(9)) + chunk(""));
+          expect((await inFlight.answer())?.body).toContain('"responseCode":"0000"');
+          await grown;
           const startedAt = performance.now();
           // It is let in at once, or within a moment.
           expect(await within(2, async () => (await buy(server)) !== null)).toBe(true);
           expect(performance.now() - startedAt).toBeLessThan(DEADLINE_MS);
-          inFlight.send(chunk(body.slice(9)) + chunk(""));
-          expect((await inFlight.answer())!.body).toContain('"responseCode":"0000"');
           expect(await within(5, () => openFiles(server.pid) < 600)).toBe(true);
           inFlight.destroy();
+          crowd.leave();
+          expect(await within(5, () => openFiles(server.pid) < 100)).toBe(true);
         }
-        crowd.leave();
         noteTorture({
           injected: "a crowd of 900 connections where the files allow 500",
           times: WAVES,
@@ -162,29 +173,31 @@ describe.if(process.platform === "linux")("more connections than there may be", 
   );
 
   test(
-    "more than all files: who comes is refused, no core is kept busy, and it is over in 5 s",
+    "more than all files: who comes is refused, no core is kept busy, and it is over in 10 s",
     () =>
       served({ openFiles: 200 }, async (server) => {
         const crowd = crowdAt(server);
         let busiest = 0;
+        let slowest = 0;
         for (let wave = 0; wave < WAVES; wave += 1) {
           const cpuBefore = cpuMs(server.pid);
           const startedAt = performance.now();
           await crowd.grow(600);
-          expect(await within(5, async () => (await buy(server)) !== null)).toBe(true);
-          expect(await within(5, () => openFiles(server.pid) < 150)).toBe(true);
+          expect(await within(10, async () => (await buy(server)) !== null)).toBe(true);
+          expect(await within(10, () => openFiles(server.pid) < 150)).toBe(true);
           const took = performance.now() - startedAt;
-          expect(took).toBeLessThan(5_000);
+          expect(took).toBeLessThan(10_000);
+          slowest = Math.max(slowest, took);
           busiest = Math.max(busiest, (cpuMs(server.pid) - cpuBefore) / took);
           // Nobody is kept waiting for ever either.
-          expect(await within(5, () => crowd.open() < 150)).toBe(true);
+          expect(await within(10, () => crowd.open() < 150)).toBe(true);
         }
         crowd.leave();
         expect(busiest).toBeLessThan(0.6);
         noteTorture({
           injected: "600 connections at once where the files allow 200",
           times: WAVES,
-          held: `purchases again within 5 s, ${Math.round(busiest * 100)} % of a core at most`,
+          held: `purchases again within ${(slowest / 1_000).toFixed(1)} s, ${Math.round(busiest * 100)} % of a core at most`,
         });
       }),
     times(30_000, 300_000),

@@ -12,7 +12,9 @@ import { memoryMb } from "./vitals.ts";
 
 const SECRET = "bank-demo-secret";
 const FLOOD_MS = times(3_000, 180_000);
-/** Addresses that it comes from; in full more than are told apart. */
+/** Connections at one time. */
+const FLOODERS = 40;
+/** Addresses that they come from, in turn; in full more than are told apart. */
 const PEERS = times(40, 1_500);
 /** A reserve is answered within this, whatever goes on beside it. */
 const DEADLINE_MS = 2_000;
@@ -31,7 +33,11 @@ beforeAll(async () => {
   configure(bank, "require_signature = true");
   server = await bank.serve();
 });
-afterAll(() => bank.remove());
+afterAll(async () => {
+  // It was stopped, unless the test failed.
+  await server.stop("SIGKILL");
+  bank.remove();
+});
 
 const sign = (body: string) => signatureOf(SECRET, new Uint8Array(Buffer.from(body)));
 const BODY = JSON.stringify(reserveBody());
@@ -52,13 +58,20 @@ const CLOSING: readonly [status: number, request: string][] = [
   [431, post("/nowhere", BODY, [`X: ${"a".repeat(20_000)}`])],
 ];
 
+let connections = 0;
+
+/** Connects from the next address. */
+function nextPeer(): Promise<RawConnection> {
+  const peer = connections++ % PEERS;
+  return rawConnection(server.url, `127.0.${1 + (peer >> 7)}.${1 + (peer & 127)}`);
+}
+
 /** Sends what is turned away until the time is up; counts what left a trace in the program. */
 async function flooder(index: number, until: number): Promise<number> {
-  const from = `127.0.${1 + (index >> 7)}.${1 + (index & 127)}`;
   let counted = 0;
   let connection: RawConnection | null = null;
   for (let sent = index; performance.now() < until; sent += 1) {
-    connection ??= await rawConnection(server.url, from);
+    connection ??= await nextPeer();
     const isClosing = sent % 50 === 49;
     const kinds = isClosing ? CLOSING : TURNED;
     const [status, request] = kinds[sent % kinds.length]!;
@@ -103,7 +116,7 @@ test(
     const sizeBefore = size();
     server = await bank.serve();
     const until = performance.now() + FLOOD_MS;
-    const flooders = Array.from({ length: PEERS }, (_, index) => flooder(index, until));
+    const flooders = Array.from({ length: FLOODERS }, (_, index) => flooder(index, until));
     const [took, ...counts] = await Promise.all([seller(until), ...flooders]);
     const refused = counts.reduce((sum, count) => sum + count, 0);
     const memory = memoryMb(server.pid);

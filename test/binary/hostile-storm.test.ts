@@ -9,12 +9,12 @@ import { type Storm, storm } from "./storm.ts";
 import { memoryMb } from "./vitals.ts";
 
 /** Each has one request on its way at any time: the queue is as long as this. */
-const CONNECTIONS = times(1_000, 3_000);
+const CONNECTIONS = 1_000;
 const SECONDS = times(4, 60);
-/** The budgets of contract.md 3 and 4.3, and what a thousand answers at once take to be sent. */
-const DEADLINE_MS = { reserve: 1_800 + 700, result: 4_000 + 700 };
+/** contract.md 3 and 4.3: they run from the moment the server has the headers. */
+const BUDGET_MS = { reserve: 1_800, result: 4_000 };
 /** How long another process keeps the database for itself. */
-const HELD_MS = 3_000;
+const HELD_MS = 4_600;
 const OPENING = 9_000_000_000;
 
 let bank: Bank;
@@ -29,31 +29,32 @@ afterAll(async () => {
   bank.remove();
 });
 
-let storms = 0;
-let sustained = 0;
+/** What the machine sustains, with the same requests. */
+let warm: Storm;
+/** The first storm's, for the books of the second. */
+let calm: Storm;
+beforeAll(async () => {
+  const how = { connections: 64, seconds: 1.5, rate: null };
+  warm = await storm({ url: server.url, buyer: BUYER, prefix: "sustained", ...how });
+});
 
-async function tenfold(): Promise<Storm> {
-  const common = { url: server.url, buyer: BUYER };
-  storms += 1;
-  if (sustained === 0) {
-    const warm = { ...common, prefix: "sustained", connections: 64, seconds: 1.5, rate: null };
-    sustained = (await storm(warm)).perSecond;
-  }
-  const rate = sustained * 10;
-  const prefix = `storm-${storms}`;
-  return await storm({ ...common, prefix, connections: CONNECTIONS, seconds: SECONDS, rate });
+function tenfold(prefix: string): Promise<Storm> {
+  const how = { connections: CONNECTIONS, seconds: SECONDS, rate: warm.perSecond * 10 };
+  return storm({ url: server.url, buyer: BUYER, prefix, ...how });
 }
 
 /** Everybody was answered, in time, with what the contract knows. */
 function isAnswered({ answers, closed, slowestReserveMs, slowestResultMs }: Storm): void {
   const known = [
     ...["reserve 200 0000", "reserve 200 2060", "malformed 400 2090"],
-    ...["result 202", "result 404", "result 503"],
+    ...["result 202", "result 503"],
   ];
   expect(Object.keys(answers).filter((answer) => !known.includes(answer))).toEqual([]);
   expect(closed).toBe(0);
-  expect(slowestReserveMs).toBeLessThan(DEADLINE_MS.reserve);
-  expect(slowestResultMs).toBeLessThan(DEADLINE_MS.result);
+  // Before it has them a request waits behind those of all other connections.
+  const queueMs = 500 + (2_000 * CONNECTIONS) / warm.perSecond;
+  expect(slowestReserveMs).toBeLessThan(BUDGET_MS.reserve + queueMs);
+  expect(slowestResultMs).toBeLessThan(BUDGET_MS.result + queueMs);
 }
 
 /** It is ready and sells at once again within five seconds. */
@@ -70,6 +71,18 @@ async function isNormalAgain(): Promise<number> {
   }
 }
 
+/** What was answered is what the books say; a result told 503 may have taken effect or not. */
+async function booksAgree(all: readonly Storm[]): Promise<void> {
+  const sum = (answer: string) => all.reduce((n, { answers }) => n + (answers[answer] ?? 0), 0);
+  const { heldMinor, ledgerBalanceMinor } = await account(bank);
+  const debited = (OPENING - ledgerBalanceMinor) / 100;
+  expect(debited).toBeGreaterThanOrEqual(sum("result 202"));
+  expect(debited).toBeLessThanOrEqual(sum("result 202") + sum("result 503"));
+  // The few sales that looked whether all is normal were of 1 each.
+  expect(Math.floor(heldMinor / 100)).toBe(sum("reserve 200 0000") - debited);
+  expect((await bank.json<{ ok: boolean }>("verify")).ok).toBe(true);
+}
+
 const described = ({ answers }: Storm) =>
   Object.entries(answers)
     .map(([answer, count]) => `${count} ${answer}`)
@@ -78,18 +91,14 @@ const described = ({ answers }: Storm) =>
 test(
   `ten times the load for ${SECONDS} s: a bounded queue, every answer right and in time`,
   async () => {
-    const done = await tenfold();
+    const done = await tenfold("storm");
+    calm = done;
     isAnswered(done);
     const memory = memoryMb(server.pid);
     const normalMs = await isNormalAgain();
-    // What was answered is what the books say; the sale of the check above is one more.
-    const { heldMinor } = await account(bank);
-    expect(heldMinor % 100).toBeGreaterThan(0);
-    const { "reserve 200 0000": reserved = 0, "result 202": debited = 0 } = done.answers;
-    expect(debited).toBeLessThanOrEqual(reserved);
-    expect((await bank.json<{ ok: boolean }>("verify")).ok).toBe(true);
+    await booksAgree([warm, done]);
     noteTorture({
-      injected: `ten times the ${sustained} requests a second that the machine sustains, for ${SECONDS} s`,
+      injected: `ten times the ${warm.perSecond} requests a second that the machine sustains, for ${SECONDS} s`,
       times: done.answered,
       held: `${described(done)}; the slowest ${Math.round(done.slowestReserveMs)} ms, ${Math.round(memory)} MB of memory, normal again after ${Math.round(normalMs)} ms`,
     });
@@ -100,7 +109,7 @@ test(
 test(
   "the same while another process keeps the database: 2060 and 503 in time, then as before",
   async () => {
-    const over = tenfold();
+    const over = tenfold("held up");
     await Bun.sleep((SECONDS * 1_000) / 4);
     const other = new Database(join(bank.dataDir, "bank.db"));
     other.run("PRAGMA busy_timeout = 5000");
@@ -112,8 +121,9 @@ test(
     isAnswered(done);
     // It was too much indeed.
     expect(done.answers["reserve 200 2060"] ?? 0).toBeGreaterThan(CONNECTIONS / 4);
+    expect(done.answers["result 503"] ?? 0).toBeGreaterThan(CONNECTIONS / 20);
     const normalMs = await isNormalAgain();
-    expect((await bank.json<{ ok: boolean }>("verify")).ok).toBe(true);
+    await booksAgree([warm, calm, done]);
     noteTorture({
       injected: `the same while another process keeps the database for ${HELD_MS} ms`,
       times: done.answered,

@@ -301,10 +301,12 @@ describe("generated bodies over sockets", () => {
       connection ??= await rawConnection(server.url);
       connection.send(new Uint8Array(wire(hostile, index % 2 === 0)));
       const answer = await connection.answer();
-      const why = answer === null ? "no answer" : wrongAnswer(hostile.call, hostile.bytes, answer);
-      if (why !== null) throw new Error(`${why}: ${answer?.status}\n${shown(hostile)}`);
+      const body = Buffer.from(answer?.body ?? "", "latin1").toString("utf8");
+      const status = answer?.status ?? 0;
+      const why = wrongAnswer(hostile.call, hostile.bytes, { status, body });
+      if (why !== null) throw new Error(`${why}: ${status} ${body}\n${shown(hostile)}`);
       // After a 413 the rest of the body is not read.
-      if (answer?.status === 413) {
+      if (status === 413) {
         connection.destroy();
         connection = null;
       }

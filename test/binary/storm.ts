@@ -33,7 +33,8 @@ export type Storm = {
 };
 
 type Kind = "reserve" | "result" | "malformed";
-type Line = { socket: Socket; waits: { kind: Kind; sentAtMs: number } | null; arrived: string };
+type Waits = { readonly kind: Kind; readonly requestId: string; readonly sentAtMs: number };
+type Line = { socket: Socket; waits: Waits | null; arrived: string };
 
 /** An answer is waited for so long. */
 const PATIENCE_MS = 15_000;
@@ -48,22 +49,29 @@ async function run(options: StormOptions): Promise<Storm> {
   let unsent = 0;
   let inFlight = 0;
   let isOver = false;
+  /** What was answered 0000, and how many of them have been settled. */
+  const reserved: string[] = [];
+  let settled = 0;
 
-  function next(): [kind: Kind, request: string] {
+  function next(): [kind: Kind, requestId: string, request: string] {
     const n = sent++;
+    const raasTxnRef = `${options.prefix}-${n}`;
     const fields = { sourceIdentifier: options.buyer, reserveAmount: 100, settlementAmount: 90 };
-    if (n % 20 === 7) return ["malformed", post("/reserveFunds", { ...fields, raasTxnRef: "" })];
+    if (n % 20 === 7)
+      return ["malformed", "", post("/reserveFunds", { ...fields, raasTxnRef: "" })];
     // Of each ten, three settle what was reserved some time ago.
-    if (n % 10 < 3 && n > 20_000) {
-      const raasTxnRef = `${options.prefix}-${n - 20_000 + 5}`;
-      return ["result", post("/transactResult", { raasTxnRef, responseCode: "0000" })];
+    const oldest = reserved[settled];
+    if (n % 10 < 3 && oldest !== undefined) {
+      settled += 1;
+      const result = { raasTxnRef: oldest, responseCode: "0000" };
+      return ["result", oldest, post("/transactResult", result)];
     }
-    return ["reserve", post("/reserveFunds", { ...fields, raasTxnRef: `${options.prefix}-${n}` })];
+    return ["reserve", raasTxnRef, post("/reserveFunds", { ...fields, raasTxnRef })];
   }
 
   function send(line: Line): void {
-    const [kind, request] = next();
-    line.waits = { kind, sentAtMs: performance.now() };
+    const [kind, requestId, request] = next();
+    line.waits = { kind, requestId, sentAtMs: performance.now() };
     inFlight += 1;
     line.socket.write(request);
   }
@@ -76,6 +84,7 @@ async function run(options: StormOptions): Promise<Storm> {
     const code = /"responseCode":"(\d+)"/.exec(arrived)?.[1] ?? "";
     const what = `${waits.kind} ${arrived.slice(9, 12)} ${code}`.trim();
     answers[what] = (answers[what] ?? 0) + 1;
+    if (waits.kind === "reserve" && code === "0000") reserved.push(waits.requestId);
     took[waits.kind].push(performance.now() - waits.sentAtMs);
     line.arrived = "";
     line.waits = null;

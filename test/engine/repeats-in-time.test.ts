@@ -93,3 +93,24 @@ test("a result that was told 503 says so in its receipt, though it took effect",
   const results = bank.store.receiptsOf("a", null).filter(({ path }) => path.includes("Result"));
   expect(results.map(({ status }) => status)).toEqual([503, 503]);
 });
+
+test.each(["queued", "applying"])(
+  "a late repeat was told Success while it was %s behind a release: its receipt says Success",
+  async (where) => {
+    const sale = bank.reserve("a");
+    await bank.advance(10);
+    const success = sale.state();
+    expect(success).toStartWith("success");
+    if (where === "queued") bank.commitError = BUSY;
+    else bank.stopCommits("before");
+    const released = bank.result("a", "2201");
+    const repeat = bank.reserve("a");
+    await bank.advance(SWEPT_MS);
+    expect([released.state(), repeat.state()]).toEqual(["waiting", success]);
+    bank.commitError = null;
+    await bank.letCommit();
+    await bank.advance(200);
+    expect([released.state(), bank.held()]).toEqual(["accepted", 0]);
+    expect(bank.answerCodes("a")).toEqual(["0000", null, "0000"]);
+  },
+);

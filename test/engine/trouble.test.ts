@@ -1,7 +1,7 @@
 // What the engine does when the disk, the database or one operation fails, and under overload.
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { FlushFailed } from "../../src/storage/store.ts";
-import { BUSY, DISK_FULL, type HeldBank, heldBank } from "./held-disk.ts";
+import { BUDGET_MS, BUSY, DISK_FULL, type HeldBank, heldBank, RESULT_MS } from "./held-disk.ts";
 
 let bank: HeldBank;
 beforeEach(() => {
@@ -47,6 +47,17 @@ describe("a failed flush", () => {
     bank.commitError = null;
     await bank.advance(10_000);
     expect([bank.batches, waiting.state()]).toEqual([[["reserve"]], "waiting"]);
+  });
+
+  test("nobody is told 2060 or 503 after it, whose time ends before the next look at it", async () => {
+    bank.hold();
+    const result = bank.result("none", "2201");
+    await bank.advance(RESULT_MS - BUDGET_MS);
+    const reserve = bank.reserve("a");
+    await bank.advance(BUDGET_MS - 5);
+    await bank.failFlush(new Error("EIO"));
+    await bank.advance(10_000);
+    expect([reserve.state(), result.state()]).toEqual(["waiting", "waiting"]);
   });
 
   test("an fsync that failed inside a commit is as final", async () => {
@@ -154,6 +165,19 @@ describe("overload", () => {
     expect(bank.engine.notReady()).toBeNull();
     // No batch is longer than what a short commit holds.
     expect(Math.max(...bank.batches.map(({ length }) => length))).toBeLessThanOrEqual(256);
+  });
+
+  test("no more than 1,000 refusals stand before a purchase; when they are written, more may", async () => {
+    bank.commitError = BUSY;
+    const refusal = { kind: "refusal", receivedAt: 0, peer: "", method: "GET" } as const;
+    const turned = { ...refusal, path: "/", status: 404, reason: "x", suppressed: 0 };
+    const taken = Array.from({ length: 3_000 }, () => bank.engine.refused(turned));
+    expect(taken.filter((isTaken) => isTaken).length).toBe(1_000);
+    const call = bank.reserve("behind them");
+    bank.commitError = null;
+    await bank.advance(100);
+    expect(call.state()).toEqual(SUCCESS);
+    expect(bank.engine.refused(turned)).toBe(true);
   });
 
   test("bounded: with 50,000 not on the disk a reserve has no answer, and leaves nothing", async () => {

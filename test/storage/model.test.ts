@@ -8,6 +8,7 @@ import { minor } from "../../src/domain/money.ts";
 import { OUTCOMES } from "../../src/domain/outcomes.ts";
 import { initBank } from "../../src/init.ts";
 import type { NewAccount, Operation, ReserveOperation } from "../../src/storage/store.ts";
+import { type Chooser, chooser } from "../chooser.ts";
 import {
   BY,
   done,
@@ -26,23 +27,6 @@ afterAll(() => rmSync(emptyBank, { recursive: true }));
 
 const HISTORIES = 300;
 const STEPS = 60;
-
-/** mulberry32: small, seeded, good enough to choose with. */
-function chooser(seed: number) {
-  let state = seed >>> 0;
-  const next = () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-  return {
-    below: (limit: number) => Math.floor(next() * limit),
-    one: <T>(from: readonly T[]): T => from[Math.floor(next() * from.length)] as T,
-    chance: (part: number) => next() < part,
-  };
-}
-type Chooser = ReturnType<typeof chooser>;
 
 const NUMBERS = ["A-1", "A-2", "A-3"];
 const BUYERS = ["27731304701", "27731304702", "27731304703", "CIF0731304702", "27731304709"];
@@ -131,7 +115,7 @@ function purchases(choose: Chooser, bank: Bank, naive: Naive, now: number): void
       ? randomResult(choose, bank, naive, requestId)
       : choose.chance(0.06)
         ? randomExpiry(naive, requestId)
-        : repeatOrReserve(choose, naive, requestId, localDay(now));
+        : repeatOrReserve(choose, naive, requestId, now);
     operations.push(operation);
     expected.push(answer);
   }
@@ -141,13 +125,16 @@ function purchases(choose: Chooser, bank: Bank, naive: Naive, now: number): void
     return outcome.kind === "done" ? "done" : Bun.inspect(outcome);
   });
   expect(outcomes).toEqual(expected);
+  for (const one of naive.reservations.values()) {
+    one.reference ??= bank.store.reservation(one.requestId)?.reference ?? null;
+  }
 }
 
 /** An operation for the bank, with what the naive bank answers to it. */
 type Answered = [Operation, string];
 
 /** A new request, the same again, or another one with an old raasTxnRef. */
-function repeatOrReserve(choose: Chooser, naive: Naive, requestId: string, day: string): Answered {
+function repeatOrReserve(choose: Chooser, naive: Naive, requestId: string, at: number): Answered {
   const before = known.find((one) => one.requestId === requestId);
   const same = before !== undefined && choose.chance(0.7);
   const reserve = same ? before : randomReserve(choose, requestId);
@@ -156,7 +143,7 @@ function repeatOrReserve(choose: Chooser, naive: Naive, requestId: string, day: 
   if (choose.chance(0.05)) {
     return [{ ...operation, told: "timeOut" }, naive.timedOut(reserve)];
   }
-  return [operation, naive.reserve(reserve, day)];
+  return [operation, naive.reserve(reserve, { day: localDay(at), at, reference: null })];
 }
 
 function randomExpiry(naive: Naive, requestId: string): Answered {
@@ -174,7 +161,7 @@ function randomResult(choose: Chooser, { store }: Bank, naive: Naive, requestId:
     const reference = otherId === requestId ? null : referenceOf(otherId);
     if (reference !== null) {
       const operation = resultOperation(requestId, code, { reference });
-      return [operation, String(naive.mismatched(requestId, reference, code))];
+      return [operation, String(naive.result({ requestId, reference, code, amount: null }))];
     }
   }
   const reference = named === "requestId" ? null : referenceOf(requestId);
@@ -184,7 +171,8 @@ function randomResult(choose: Chooser, { store }: Bank, naive: Naive, requestId:
     reference,
     reserveAmount: amount === null ? null : minor(amount),
   });
-  return [operation, String(naive.result(requestId, code, amount))];
+  const message = { requestId: byReference ? null : requestId, reference, code, amount };
+  return [operation, String(naive.result(message))];
 }
 
 function operationOf(choose: Chooser, reserve: NaiveReserve): ReserveOperation {
@@ -308,11 +296,11 @@ function compare({ store }: Bank, naive: Naive): void {
     .reservations({ limit: 1_000 })
     .map(({ requestId, state }) => `${requestId} ${state}`);
   expect(states.sort()).toEqual(
-    naive.reservations.map((one) => `${one.requestId} ${one.state}`).sort(),
+    [...naive.reservations.values()].map((one) => `${one.requestId} ${one.state}`).sort(),
   );
-  const kinds = (all: string[]) => all.map((text) => text.split(" ")[0]).sort();
-  expect(kinds(store.findings({ openAt: null, limit: 100 }).map(({ kind }) => kind))).toEqual(
-    kinds(naive.findings),
+  const kinds = (all: readonly { kind: string }[]) => all.map(({ kind }) => kind).sort();
+  expect(kinds(store.findings({ openAt: null, limit: 100 }))).toEqual(
+    kinds([...naive.findings.values()]),
   );
   expect(store.verify().filter(({ ok }) => !ok)).toEqual([]);
 }

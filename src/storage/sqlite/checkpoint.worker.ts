@@ -35,6 +35,8 @@ const MOST_PASSES = 5;
 const QUIET_LOOKS = 50;
 /** Looks that are left out where a reader keeps a pass from copying anything. */
 const BLOCKED_LOOKS = 25;
+/** And after a pass that failed, as on a full disk: it would copy the same frames again. */
+const TROUBLED_LOOKS = 100;
 
 type Frames = { readonly log: number; readonly checkpointed: number };
 
@@ -76,34 +78,37 @@ function copierOf({ dataDir, writer }: CopierOptions) {
 
   /** Copies what there is, and gives how many frames are left. */
   function pass(before: Frames): number {
+    blockedLooks = TROUBLED_LOOKS;
     frames("PASSIVE");
     flush();
     const { log, checkpointed } = frames("NOOP");
     // A long read keeps all that came after it in the WAL: no use in trying on and on.
-    if (checkpointed === before.checkpointed) blockedLooks = BLOCKED_LOOKS;
+    blockedLooks = checkpointed === before.checkpointed ? BLOCKED_LOOKS : 0;
     return log - checkpointed;
   }
 
   return {
-    look(): void {
+    /** Looks at the WAL; true where a pass was worth it, and was made. */
+    look(): boolean {
       throwFailure();
       blockedLooks -= 1;
-      if (isFinishing || blockedLooks > 0) return;
+      if (isFinishing || blockedLooks > 0) return false;
       const seen = frames("NOOP");
       const { log, checkpointed } = seen;
       quietLooks = log === lastLog ? quietLooks + 1 : 0;
       lastLog = log;
       const left = log - checkpointed;
       // Where all is copied the next commit begins the WAL anew by itself.
-      if (left === 0) return;
+      if (left === 0) return false;
       const isLong = log >= WORTH_FINISHING;
-      if (left < WORTH_A_PASS && !isLong && quietLooks !== QUIET_LOOKS) return;
+      if (left < WORTH_A_PASS && !isLong && quietLooks !== QUIET_LOOKS) return false;
       const isNearlyCopied = pass(seen) <= FEW;
-      if (!isLong) return;
+      if (!isLong) return true;
       passes += 1;
-      if (!isNearlyCopied && passes < MOST_PASSES) return;
+      if (!isNearlyCopied && passes < MOST_PASSES) return true;
       isFinishing = true;
       writer.postMessage("finish");
+      return true;
     },
     close(): void {
       writer.close();
@@ -117,12 +122,11 @@ self.onmessage = ({ data: options }: MessageEvent<CopierOptions>) => {
   let failed = false;
   const timer = setInterval(() => {
     try {
-      copier.look();
-      failed = false;
+      if (copier.look()) failed = false;
     } catch (error) {
       const failure = failureOf(error);
       if (failure.kind === "flush") clearInterval(timer);
-      // Any other is said once, and tried again at the next look.
+      // Any other is said once, and tried again some looks later.
       if (!failed) self.postMessage(failure);
       failed = true;
     }

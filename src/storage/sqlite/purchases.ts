@@ -413,7 +413,7 @@ export function purchasesOn(
 
     expire(operation: ExpireOperation, { now }: BatchTimes): OperationOutcome {
       expireRequest.run(OUTCOMES.timeOut.code, operation.requestId);
-      for (const id of operation.receiptIds) receipts.correct(id, OUTCOMES.timeOut.code);
+      for (const id of operation.receiptIds) receipts.correct(id, "timeOut");
       const reservation = reservationOf(findRequest(operation.requestId));
       if (reservation?.state === "reserved") {
         end(reservation, "release", { now, cause: "time-out" });

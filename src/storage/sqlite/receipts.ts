@@ -1,6 +1,6 @@
 // Receipts: one row for each received request, written in the commit of what it led to.
 import type { Database } from "bun:sqlite";
-import { OUTCOMES, outcomeOfCode } from "../../domain/outcomes.ts";
+import { OUTCOMES, type Outcome, outcomeOfCode } from "../../domain/outcomes.ts";
 import { PAGE_SIZE } from "../pages.ts";
 import type {
   BatchTimes,
@@ -142,12 +142,9 @@ export function receiptsOn(db: Database) {
     },
 
     /** Writes what was really answered, where a deadline overtook the commit's own outcome. */
-    correct(id: number, responseCode: string): void {
-      correct.run(responseCode, id);
-    },
-
-    correctLate(id: number): void {
-      correctLate.run(id);
+    correct(id: number, told: Outcome | "late"): void {
+      if (told === "late") correctLate.run(id);
+      else correct.run(OUTCOMES[told].code, id);
     },
 
     list(limit: number): ReceiptView[] {

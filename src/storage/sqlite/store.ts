@@ -101,14 +101,17 @@ export type SqliteStore = Store & {
   finishWal(): void;
 };
 
+/** `walBytes`: the WAL's length while it serves; tests that start many servers keep it short. */
+export type SqliteStoreOptions = StoreOptions & {
+  readonly serving: boolean;
+  readonly walBytes?: number;
+};
+
 /**
  * Opens the store of a data dir. `serving` leaves the flush after a commit to the caller.
  * Throws CannotOpen, whose message says what to do, where the files or the PIN key do not fit.
  */
-export function openSqliteStore(
-  dataDir: string,
-  options: StoreOptions & { readonly serving: boolean },
-): SqliteStore {
+export function openSqliteStore(dataDir: string, options: SqliteStoreOptions): SqliteStore {
   const db = openDatabase(dataDir, options.serving ? "NORMAL" : "FULL");
   try {
     return storeOn(db, dataDir, options);
@@ -118,11 +121,7 @@ export function openSqliteStore(
   }
 }
 
-function storeOn(
-  db: Database,
-  dataDir: string,
-  options: StoreOptions & { readonly serving: boolean },
-): SqliteStore {
+function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): SqliteStore {
   const bank = readBank(db);
   checkPinKey(db, options.pinKey);
   const journal = journalOn(db, bank);
@@ -163,7 +162,7 @@ function storeOn(
       case "result":
         return purchases.result(operation, times);
       case "late":
-        purchases.receipts.correctLate(operation.receiptId);
+        purchases.receipts.correct(operation.receiptId, operation.told);
         return { kind: "done" };
       case "expire":
         return purchases.expire(operation, times);
@@ -294,7 +293,8 @@ function storeOn(
           .get() as { since: number | null; last: number | null };
       });
       const { since, last } = begin.immediate();
-      db.transaction(() => lengthenWal(walDescriptor())).immediate();
+      const length = options.walBytes ?? WAL_BYTES;
+      db.transaction(() => lengthenWal(walDescriptor(), length)).immediate();
       fdatasyncSync(walDescriptor());
       neverWait();
       return since === null ? null : { since, until: Math.max(now, last ?? now) };
@@ -401,10 +401,10 @@ function rewriteWal(db: Database): void {
  * that grows has to write its new length as well, and takes twice as long. Call it under the write
  * lock, so that nobody appends meanwhile; the WAL is empty then, or nearly.
  */
-function lengthenWal(descriptor: number): void {
+function lengthenWal(descriptor: number, length: number): void {
   const zeros = Buffer.alloc(1024 * 1024);
   let { size } = fstatSync(descriptor);
-  while (size < WAL_BYTES) size += writeSync(descriptor, zeros, 0, zeros.length, size);
+  while (size < length) size += writeSync(descriptor, zeros, 0, zeros.length, size);
 }
 
 /** A PIN key that is not the one the PINs were hashed with would lock every buyer out. */
