@@ -324,4 +324,20 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: "a reserve has its whole budget",
     tests: ENGINE_TESTS,
   },
+  {
+    name: "receipt-of-a-late-repeat",
+    file: ENGINE,
+    text: "      pending.toldEarlier = repeat.outcome;\n",
+    replacement: "",
+    breaks: "a receipt says what was answered",
+    tests: ["test/engine/repeats-in-time.test.ts"],
+  },
+  {
+    name: "answer-after-failed-flush",
+    file: ENGINE,
+    text: "    if (failed) return;\n    const nowMs",
+    replacement: "    const nowMs",
+    breaks: "after a failed flush nobody is answered",
+    tests: ["test/engine/trouble.test.ts"],
+  },
 ];

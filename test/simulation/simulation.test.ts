@@ -6,8 +6,8 @@ import { FAILED_SEEDS } from "./failed-seeds.ts";
 import { removeTemplates, simulate } from "./simulation.ts";
 import { failureText } from "./trace.ts";
 
-/** Each has some five thousand steps. */
-const RUNS = times(48, 1_000);
+/** Each has some four thousand steps. */
+const RUNS = times(54, 1_100);
 const TIMEOUT_MS = 120_000;
 const first = Date.now() % 1_000_000_000;
 
