@@ -134,7 +134,7 @@ export function simulatedServer(options: ServerOptions) {
     trace.step(`delivered ${message.about} (message ${message.number})`);
     void answerOf(life.app, request(message)).then((answer) => {
       if (serving !== life) return;
-      judge.answered(message, answer);
+      time.judged(() => judge.answered(message, answer));
       hear(answer);
     });
   }
