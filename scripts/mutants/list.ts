@@ -340,4 +340,12 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: "after a failed flush nobody is answered",
     tests: ["test/engine/trouble.test.ts"],
   },
+  {
+    name: "flush-after-a-failed-commit",
+    file: ENGINE,
+    text: "        if (failed) return;\n        flushing = false;",
+    replacement: "        flushing = false;",
+    breaks: "after a failed flush one that succeeds proves nothing",
+    tests: ["test/engine/trouble.test.ts"],
+  },
 ];

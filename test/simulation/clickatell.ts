@@ -139,7 +139,7 @@ export function simulatedClickatell(options: ClickatellOptions) {
       return;
     }
     again(purchase, true);
-    while (choose.chance(0.12) || weather.comesTwice()) {
+    while (choose.chance(0.2) || weather.comesTwice()) {
       time.after(choose.between(0, 4_000), () => again(purchase, true));
     }
     if (choose.chance(0.03)) time.after(choose.between(0, 6_000), () => again(purchase, false));
