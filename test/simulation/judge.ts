@@ -202,7 +202,9 @@ export function newJudge({ book, time, trace, messages, localDay }: JudgeOptions
     const late = isLate(message);
     const repeat = book.durable.repeat(reserve);
     if (code === "2060" && (late || told.has(requestId))) {
-      const stands = toldSuccess.has(requestId) && repeat === "0000";
+      // A release that is committed and not on the disk yet is reason enough: its result, which
+      // nobody was told 202 of, comes again if it is lost.
+      const stands = toldSuccess.has(requestId) && book.current().repeat(reserve) === "0000";
       demand(!stands, () => "told 2060 after Success, which stands", requestId);
       toldTimeOut(message, requestId);
       return;
