@@ -190,12 +190,20 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "success-after-2060",
     file: ENGINE,
+    text: "if (pending.settle !== null && (isLate || expiring.has(requestId))) expireReserve(pending);",
+    replacement: "if (pending.settle !== null && isLate) expireReserve(pending);",
+    breaks: "once somebody was told 2060 nobody is told Success",
+    tests: ["test/engine/repeats-in-time.test.ts"],
+  },
+  {
+    name: "decided-after-2060",
+    file: ENGINE,
     text:
       "      if (!isReserve(pending) || !expiring.has(pending.operation.request.requestId)) continue;\n" +
       '      pending.operation = { ...pending.operation, told: "timeOut" };',
     replacement: "",
-    breaks: "once somebody was told 2060 nobody is told Success",
-    tests: ENGINE_TESTS,
+    breaks: "what was told 2060 before its commit is never decided",
+    tests: ["test/engine/repeats-in-time.test.ts"],
   },
   {
     name: "success-after-release",
