@@ -190,12 +190,20 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "success-after-2060",
     file: ENGINE,
+    text: "if (pending.settle !== null && (isLate || expiring.has(requestId))) expireReserve(pending);",
+    replacement: "if (pending.settle !== null && isLate) expireReserve(pending);",
+    breaks: "once somebody was told 2060 nobody is told Success",
+    tests: ["test/engine/repeats-in-time.test.ts"],
+  },
+  {
+    name: "decided-after-2060",
+    file: ENGINE,
     text:
       "      if (!isReserve(pending) || !expiring.has(pending.operation.request.requestId)) continue;\n" +
       '      pending.operation = { ...pending.operation, told: "timeOut" };',
     replacement: "",
-    breaks: "once somebody was told 2060 nobody is told Success",
-    tests: ENGINE_TESTS,
+    breaks: "what was told 2060 before its commit is never decided",
+    tests: ["test/engine/repeats-in-time.test.ts"],
   },
   {
     name: "success-after-release",
@@ -323,5 +331,29 @@ export const MUTANTS: readonly Mutant[] = [
       "const deadlineMs = receipt.startedAtMs + reserveBudgetMs / 2;\n      const outcome",
     breaks: "a reserve has its whole budget",
     tests: ENGINE_TESTS,
+  },
+  {
+    name: "receipt-of-a-late-repeat",
+    file: ENGINE,
+    text: "      pending.toldEarlier = repeat.outcome;\n",
+    replacement: "",
+    breaks: "a receipt says what was answered",
+    tests: ["test/engine/repeats-in-time.test.ts"],
+  },
+  {
+    name: "answer-after-failed-flush",
+    file: ENGINE,
+    text: "    if (failed) return;\n    const nowMs",
+    replacement: "    const nowMs",
+    breaks: "after a failed flush nobody is answered",
+    tests: ["test/engine/trouble.test.ts"],
+  },
+  {
+    name: "flush-after-a-failed-commit",
+    file: ENGINE,
+    text: "        if (failed) return;\n        flushing = false;",
+    replacement: "        flushing = false;",
+    breaks: "after a failed flush one that succeeds proves nothing",
+    tests: ["test/engine/trouble.test.ts"],
   },
 ];

@@ -462,6 +462,8 @@ export function createEngine(
     unflushed = [];
     store.flush().then(
       () => {
+        // After one that failed, a flush that succeeds proves nothing.
+        if (failed) return;
         flushing = false;
         for (const pending of batch) becameDurable(pending);
         startFlush();

@@ -60,6 +60,8 @@ test("a repeat with less time left than the first is told 2060, and then the fir
   await bank.advance(200);
   expect(first.state()).toBe("timeOut");
   expect(bank.answerCodes("a")).toEqual(["2060", "2060"]);
+  // It was never decided, so that there is nothing to undo.
+  expect(bank.store.reservation("a")).toBeNull();
   await nothingIsHeld();
 });
 

@@ -60,6 +60,19 @@ describe("a failed flush", () => {
     expect([reserve.state(), result.state()]).toEqual(["waiting", "waiting"]);
   });
 
+  test("a flush that ends well after one that failed answers nobody", async () => {
+    bank.hold();
+    const flushing = bank.reserve("a");
+    await bank.turns();
+    bank.commitError = new FlushFailed("EIO");
+    const refused = bank.reserve("b");
+    await bank.turns();
+    expect(bank.fatal).toHaveLength(1);
+    await bank.release();
+    await bank.advance(10_000);
+    expect([flushing.state(), refused.state()]).toEqual(["waiting", "waiting"]);
+  });
+
   test("an fsync that failed inside a commit is as final", async () => {
     bank.commitError = new FlushFailed("disk I/O error");
     const call = bank.reserve("a");

@@ -18,7 +18,7 @@ import type { Weather } from "./weather.ts";
 
 export const BUYERS = ["27731304701", "27731304702", "27731304703", "CIF0731304702", "27731304709"];
 export const AMOUNTS = [1, 999, 1_000, 5_000, 10_000, 20_001, 60_000];
-export const PINS = ["1234", "4321"];
+export const PINS = ["1234", "1234", "1234", "4321"];
 const FAILURES = ["2201", "2226", "2240", "2601", "2603", "2608"];
 const MALFORMED = ["feeAmount", "settlementAmount", "vendAmount"];
 const RESERVE_WAIT_MS = 5_000;
@@ -99,7 +99,7 @@ export function simulatedClickatell(options: ClickatellOptions) {
       product: choose.one([null, 110, 917]),
       channel: choose.one([null, 7]),
       currency: choose.chance(0.02) ? "USD" : null,
-      authCode: choose.one([null, "1234", "1234", "1234", "9999"]),
+      authCode: choose.one([null, ...PINS, ...PINS, "9999"]),
       purchase: choose.one([null, amount]),
       target: choose.one([null, "27825550000"]),
     };
@@ -139,7 +139,7 @@ export function simulatedClickatell(options: ClickatellOptions) {
       return;
     }
     again(purchase, true);
-    while (choose.chance(0.12) || weather.comesTwice()) {
+    while (choose.chance(0.2) || weather.comesTwice()) {
       time.after(choose.between(0, 4_000), () => again(purchase, true));
     }
     if (choose.chance(0.03)) time.after(choose.between(0, 6_000), () => again(purchase, false));
@@ -252,6 +252,13 @@ export function simulatedClickatell(options: ClickatellOptions) {
       for (const purchase of purchases) {
         purchase.isOver = false;
         const outcome = purchase.resultCode;
+        // Most declines have no result; but 2060 is cancelled, and 2090 may be of other content.
+        const isDeclined =
+          purchase.code !== null && !["0000", "2060", "2090"].includes(purchase.code);
+        if (isDeclined && outcome === null && choose.chance(0.8)) {
+          purchase.isOver = true;
+          continue;
+        }
         if (purchase.code !== null || outcome !== null) {
           purchase.resultCode = outcome ?? (choose.chance(0.5) ? "0000" : "2201");
           sendResult(purchase, 1);

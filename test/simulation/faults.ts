@@ -29,6 +29,7 @@ const FAULTS = [
   "stall",
   "restart",
   "bad network",
+  "slow and busy",
 ] as const;
 
 export type Faults = ReturnType<typeof simulatedFaults>;
@@ -83,6 +84,13 @@ export function simulatedFaults({ choose, time, trace, weather, disk, server }: 
     stall: () => time.stall(choose.between(100, 6_000)),
     restart,
     "bad network": networkFails,
+    // What was told 2060 cannot be undone at once, and is asked about meanwhile.
+    "slow and busy": () => {
+      spell(() => weather.slowFlushes([1_000, 3_000]), 3_000, 8_000);
+      time.after(choose.between(100, 2_000), () => {
+        if (disk.isOpen() && !disk.isLocked() && !isOver) busy();
+      });
+    },
   };
 
   return {

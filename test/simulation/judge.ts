@@ -1,6 +1,6 @@
 // Holds the bank to the reference model and the contract: at each commit and at each answer.
 import type { Operation, OperationOutcome } from "../../src/storage/store.ts";
-import type { NaiveReserve } from "../storage/naive-bank.ts";
+import type { NaiveBank, NaiveReserve } from "../storage/naive-bank.ts";
 import type { Book, Change } from "./book.ts";
 import type { Batch } from "./disk.ts";
 import { type Answer, type Message, numberOf, shortAnswer } from "./messages.ts";
@@ -80,26 +80,23 @@ export function newJudge({ book, time, trace, messages, localDay }: JudgeOptions
     }
     const { reserve } = message.meaning;
     const { requestId } = reserve;
+    const { reference } = outcome;
+    const isTold = operation.told !== null;
+    demand(!isTold || told.has(requestId), () => "recorded as 2060, nobody was told", requestId);
+    const when = { day: localDay(now), at: now, reference };
+    const decide = (bank: NaiveBank) =>
+      isTold ? bank.timedOut(reserve) : bank.reserve(reserve, when);
+    message.expected = withReference(decide(book.current()), requestId);
+    if (reference !== null) uniqueReference(reference, requestId);
     const code = CODES[outcome.outcome];
-    if (operation.told !== null) {
-      demand(told.has(requestId), () => "recorded as 2060, and nobody was told", requestId);
-      message.expected = "2060";
-    } else {
-      const when = { day: localDay(now), at: now, reference: outcome.reference };
-      message.expected = withReference(book.current().reserve(reserve, when), requestId);
-    }
-    if (outcome.reference !== null) uniqueReference(outcome.reference, requestId);
-    const decided = outcome.reference === null ? code : `${code} ${outcome.reference}`;
+    const decided = reference === null ? code : `${code} ${reference}`;
     trace.note(`  decided ${requestId} (message ${message.number}): ${decided}`);
     demand(
       decided === message.expected,
       () => `decided ${decided}, the model says ${message.expected}`,
       requestId,
     );
-    const isTold = operation.told !== null;
-    const when = { day: localDay(now), at: now, reference: outcome.reference };
-    if (isTold) book.current().timedOut(reserve);
-    return (bank) => (isTold ? bank.timedOut(reserve) : bank.reserve(reserve, when));
+    return decide;
   }
 
   function withReference(code: string, requestId: string): string {
@@ -205,7 +202,9 @@ export function newJudge({ book, time, trace, messages, localDay }: JudgeOptions
     const late = isLate(message);
     const repeat = book.durable.repeat(reserve);
     if (code === "2060" && (late || told.has(requestId))) {
-      const stands = toldSuccess.has(requestId) && repeat === "0000";
+      // A release that is committed and not on the disk yet is reason enough: its result, which
+      // nobody was told 202 of, comes again if it is lost.
+      const stands = toldSuccess.has(requestId) && book.current().repeat(reserve) === "0000";
       demand(!stands, () => "told 2060 after Success, which stands", requestId);
       toldTimeOut(message, requestId);
       return;

@@ -41,6 +41,13 @@ async function runAll(): Promise<number> {
   return 0;
 }
 
+// What a run leaves may be in memory, and nobody else would take it away.
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    removeTemplates();
+    process.exit(1);
+  });
+}
 try {
   process.exitCode = await runAll();
 } finally {

@@ -28,6 +28,8 @@ type Act = readonly [
   model: (bank: NaiveBank) => unknown,
 ];
 
+const RESUME: Act = ["resume sales", (s) => s.resumeSales(BY), (bank) => bank.pause(false)];
+
 export type OperatorOptions = {
   readonly choose: Chooser;
   readonly trace: Trace;
@@ -135,7 +137,8 @@ export function simulatedOperator({ choose, trace, book, disk }: OperatorOptions
   }
 
   function settle({ purchases }: Clickatell): Act | null {
-    const purchase = choose.one(purchases.slice(-80));
+    const sold = purchases.filter(({ reference }) => reference !== null);
+    const purchase = choose.one((choose.chance(0.8) ? sold : purchases).slice(-40));
     if (purchase === undefined) return null;
     const { requestId } = purchase;
     const action = choose.one(["debit", "release"] as const);
@@ -151,8 +154,7 @@ export function simulatedOperator({ choose, trace, book, disk }: OperatorOptions
     const owed = choose.between(1, 100_000);
     return choose.one<Act>([
       ["pause sales", (s) => s.pauseSales(BY), (bank) => bank.pause(true)],
-      ["resume sales", (s) => s.resumeSales(BY), (bank) => bank.pause(false)],
-      ["resume sales", (s) => s.resumeSales(BY), (bank) => bank.pause(false)],
+      RESUME,
       [`pay ${owed} to Clickatell`, (s) => s.paySettlement(BY, minor(owed)), (b) => b.pay(owed)],
     ]);
   }
@@ -194,6 +196,10 @@ export function simulatedOperator({ choose, trace, book, disk }: OperatorOptions
     act(clickatell: Clickatell): void {
       const number = choose.one(NUMBERS);
       const kind = choose.below(20);
+      if (book.current().state.paused && choose.chance(0.7)) {
+        perform(RESUME);
+        return;
+      }
       if (kind < 5) perform(onAccount(number), number);
       else if (kind < 9) credit(number);
       else if (kind < 11) perform(onBuyer(choose.one(BUYERS), number));
@@ -208,7 +214,7 @@ export function simulatedOperator({ choose, trace, book, disk }: OperatorOptions
 
   /** So that purchases do not all end for want of money, or for a status. */
   function credit(number: string): void {
-    const money = 250_000;
+    const money = 600_000;
     perform([
       `credit ${number} ${money}`,
       (s) => s.credit(BY, number, minor(money)),

@@ -170,7 +170,7 @@ async function trouble({ choose, time, trace, steps }: Run, parts: Parts): Promi
   });
   // Some nights nothing happens, and then it is another day.
   const nightMs = choose.one([2, 5, 11]) * 3_600_000;
-  often((busyMs * steps) / 5, () => {
+  often((busyMs * steps) / 12, () => {
     if (!server.isUp()) return;
     trace.step("hours pass");
     time.stall(nightMs);
