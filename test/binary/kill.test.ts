@@ -64,16 +64,14 @@ describe("kill -9 under load", () => {
         bank = await newLoadBank();
       }
       expect(answers).toBeGreaterThan(kills * 50);
-      // Nine of ten: among hundreds, some meet a machine that is busy with something else.
       const ready = readyMs.map(Math.ceil).sort((a, b) => a - b);
-      const most = ready[Math.floor(kills * 0.9)] ?? Infinity;
-      expect(most).toBeLessThan(READY_WITHIN_MS);
+      expect(ready.at(-1)).toBeLessThan(READY_WITHIN_MS);
       noteTorture({
         injected: "kill -9 under load of 32 clients, the same data dir again and again",
         times: kills,
         held:
           `I1-I7; none of ${answers.toLocaleString("en")} answers lost; ready again in ` +
-          `${ready[kills >> 1]} ms (median), nine of ten in ${most}, all in ${ready.at(-1)}`,
+          `${ready[kills >> 1]} ms (median), all in ${ready.at(-1)}`,
       });
     },
     times(60_000, 1_800_000),
