@@ -104,6 +104,20 @@ function tlsOf(dataDir: string, { tls }: Config) {
   };
 }
 
+/** What the app is made of, as far as the data dir tells: all that may be missing or wrong there. */
+function readAppParts(dataDir: string, config: Config) {
+  return {
+    clock: systemClock,
+    receiptKey: readReceiptKey(dataDir),
+    authentication: authenticationOf(dataDir, config),
+    paths: {
+      reserveFunds: config.reserve_funds_path,
+      transactResult: config.transact_result_path,
+    },
+    https: config.tls !== undefined,
+  };
+}
+
 /** Starts to serve; throws CannotOpen, ConfigError, KeyError or ServeRefused with what to do. */
 export function serve(options: ServeOptions): Served {
   const { dataDir } = options;
@@ -120,8 +134,7 @@ export function serve(options: ServeOptions): Served {
     const bank = store.bank();
     const host = options.host ?? config.host;
     assertAuthenticated(config, host, options, bank);
-    const authentication = authenticationOf(dataDir, config);
-    const receiptKey = readReceiptKey(dataDir);
+    const parts = readAppParts(dataDir, config);
     const tls = tlsOf(dataDir, config);
 
     const warnings = [
@@ -145,19 +158,7 @@ export function serve(options: ServeOptions): Served {
       },
     );
     const refusals = refusalCounter(systemClock, engine.refused);
-    const app = createApp({
-      engine,
-      refusals,
-      clock: systemClock,
-      currency: bank.currency,
-      receiptKey,
-      authentication,
-      paths: {
-        reserveFunds: config.reserve_funds_path,
-        transactResult: config.transact_result_path,
-      },
-      https: tls !== null,
-    });
+    const app = createApp({ ...parts, engine, refusals, currency: bank.currency });
     const { onTrouble } = options;
     // Last: whatever fails before must end the process without anybody having been listened to.
     const listener = listen(app, { host, port: options.port ?? config.port, tls, onTrouble });

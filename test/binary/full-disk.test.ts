@@ -1,7 +1,17 @@
 // A disk that is full, and has room again: sales stop, reads go on, nothing is lost, and nobody has
 // to do anything but make room.
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { closeSync, cpSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  cpSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { noteTorture, times } from "../torture.ts";
 import { breakDisk, onDisk, useDisk } from "./disk.ts";
@@ -132,7 +142,7 @@ describe("a disk that is full, and has room again", () => {
   );
 });
 
-/** Full under load, and at the next start, which has to find room for a log anew. */
+/** Full under load, and at the next start; then a start with less room than a log of full length. */
 async function fillFileSystem(): Promise<void> {
   const server = await bank.serve();
   const log = newLog();
@@ -145,12 +155,17 @@ async function fillFileSystem(): Promise<void> {
   await judge(server, log);
   fillWith(filler);
   await expect(bank.serve()).rejects.toThrow("error: the disk is full: make room on it");
+  truncateSync(filler, statSync(filler).size - LITTLE_ROOM);
+  const crowded = await bank.serve();
+  await load(crowded, log, Bun.sleep(200));
+  await judge(crowded, log);
 }
 
 // ---------------------------------------------------------------- a small file system
 
 /** The WAL has its 96 MiB from the start, and the database something to grow. */
 const SIZE = "size=112m";
+const LITTLE_ROOM = 16 * 1024 * 1024;
 
 /** Puts a small file system under what a folder holds; false where that is not permitted. */
 function mountOver(folder: string): boolean {

@@ -10,7 +10,15 @@
 // before a checkpoint copies it, and the database before the WAL is used again, so a commit is
 // always whole in one of the two.
 import type { Database } from "bun:sqlite";
-import { closeSync, fdatasync, fdatasyncSync, fstatSync, openSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fdatasync,
+  fdatasyncSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import {
   type AccountView,
@@ -398,13 +406,21 @@ function rewriteWal(db: Database): void {
 
 /**
  * Gives the WAL its full length at once, in zeros, which SQLite reads as no frame. A flush of a file
- * that grows has to write its new length as well, and takes twice as long. Call it under the write
+ * that grows has to write its new length as well, and takes twice as long. Where the disk has no
+ * room for it the WAL stays as it is: what room there is is for purchases. Call it under the write
  * lock, so that nobody appends meanwhile; the WAL is empty then, or nearly.
  */
 function lengthenWal(descriptor: number, length: number): void {
   const zeros = Buffer.alloc(1024 * 1024);
-  let { size } = fstatSync(descriptor);
-  while (size < length) size += writeSync(descriptor, zeros, 0, zeros.length, size);
+  const { size } = fstatSync(descriptor);
+  try {
+    for (let end = size; end < length; ) {
+      end += writeSync(descriptor, zeros, 0, zeros.length, end);
+    }
+  } catch (error) {
+    if (!/^(ENOSPC|EDQUOT)$/.test((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    ftruncateSync(descriptor, size);
+  }
 }
 
 /** A PIN key that is not the one the PINs were hashed with would lock every buyer out. */
