@@ -335,8 +335,13 @@ export function createEngine(
     );
   }
 
+  /** What is urgent first, and others only where all of that is in it. */
   function takeBatch(): Pending[] {
-    return [...urgent, ...queue.slice(0, Math.max(0, LARGEST_BATCH - urgent.length))];
+    const first = urgent.slice(0, LARGEST_BATCH);
+    const batch = [...first, ...queue.slice(0, LARGEST_BATCH - first.length)];
+    urgent = urgent.slice(first.length);
+    queue = queue.slice(batch.length - first.length);
+    return batch;
   }
 
   /** receivedAt of the oldest request whose answer has not left, or whose undoing is not done. */
@@ -367,8 +372,6 @@ export function createEngine(
       if (!isReserve(pending) || !expiring.has(pending.operation.request.requestId)) continue;
       pending.operation = { ...pending.operation, told: "timeOut" };
     }
-    queue = queue.slice(batch.length - urgent.length);
-    urgent = [];
     applying.push(batch);
     const operations = batch.map(({ operation }) => operation);
     store.applyBatch(operations, { now, monotonicMs, openSince: openSince(batch, now) }).then(

@@ -205,6 +205,26 @@ describe("the budget passed while the commit is in flight", () => {
     expect([first.state(), bank.held()]).toEqual(["timeOut", 0]);
   });
 
+  test("however many are undone at once, a batch stays bounded, and nothing is decided before", async () => {
+    bank.close();
+    bank = heldBank([{ balance: 10_000_000 }]);
+    bank.hold();
+    for (let n = 0; n < 300; n += 1) bank.reserve(`a${n}`);
+    await bank.advance(1_000);
+    bank.stopCommits("before");
+    bank.reserve("b");
+    await bank.advance(SWEPT_MS - 1_000);
+    const before = bank.handed.length;
+    await bank.letCommit();
+    await bank.release();
+    await bank.advance(100);
+    expect(Math.max(...bank.handed)).toBe(256);
+    const undoing = bank.batches.slice(-2);
+    expect(bank.handed.slice(before).reduce((sum, count) => sum + count, 0)).toBe(300);
+    expect(new Set(undoing.flat())).toEqual(new Set(["expire"]));
+    expect(bank.held()).toBe(10_000);
+  });
+
   test("until it is undone on the disk, an unclean end would still ask about it", async () => {
     const receivedAt = bank.clock.now();
     bank.hold();
