@@ -182,8 +182,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "2060-undone-last",
     file: ENGINE,
-    text: "[...urgent, ...queue.slice(0, Math.max(0, LARGEST_BATCH - urgent.length))]",
-    replacement: "[...queue.slice(0, Math.max(0, LARGEST_BATCH - urgent.length)), ...urgent]",
+    text: "[...first, ...queue.slice(0, LARGEST_BATCH - first.length)]",
+    replacement: "[...queue.slice(0, LARGEST_BATCH - first.length), ...first]",
     breaks: "what was told 2060 is undone before any other decision",
     tests: ENGINE_TESTS,
   },
