@@ -12,16 +12,13 @@ export type ChainedContent = readonly (string | number | null)[];
 /** The newest record and its hash, 32 bytes. */
 export type ChainHead = { readonly id: number; readonly hash: Uint8Array };
 
-const sha256 = (previous: Uint8Array, content: ChainedContent): Uint8Array =>
+/** The hash of the record that follows `previous`. */
+export const chainNext = (previous: Uint8Array, content: ChainedContent): Uint8Array =>
   new Bun.CryptoHasher("sha256").update(previous).update(JSON.stringify(content)).digest();
 
 /** What the first record follows. */
 export function chainStart(bank: Omit<Bank, "salesPaused">): ChainHead {
   const { code, currency, minorDigits, timeZone, country, demo, createdAt } = bank;
   const identity = [code, currency, minorDigits, timeZone, country, demo ? 1 : 0, createdAt];
-  return { id: 0, hash: sha256(new Uint8Array(), ["transact-bank journal", ...identity]) };
+  return { id: 0, hash: chainNext(new Uint8Array(), ["transact-bank journal", ...identity]) };
 }
-
-/** The hash of the record that follows `previous`. */
-export const chainNext = (previous: Uint8Array, content: ChainedContent): Uint8Array =>
-  sha256(previous, content);

@@ -176,8 +176,6 @@ function runOn(db: Database, checks: readonly PageCheck[], problems: Problems) {
   };
 }
 
-type Columns = ReturnType<typeof columnsOf>;
-
 /** A record of the journal as it is hashed, by name where this file looks at it. */
 function columnsOf(content: ChainedContent) {
   const [id, , , act, subject, detail, , , , ...entries] = content;
@@ -187,7 +185,7 @@ function columnsOf(content: ChainedContent) {
 /** Follows the journal's hashes; one that is off names its record and not all that follow. */
 function chainCheck(bank: Bank, problems: Problems) {
   let previous = chainStart(bank).hash;
-  return ({ id }: Columns, content: ChainedContent, hash: Uint8Array): void => {
+  return (id: number, content: ChainedContent, hash: Uint8Array): void => {
     if (Buffer.compare(chainNext(previous, content), hash) !== 0) {
       problems.add("chain", `record ${id}: its hash does not follow from it and the one before it`);
     }
@@ -211,9 +209,9 @@ function journalOf(db: Database, bank: Bank, problems: Problems) {
     for (const row of records.values(page) as (string | number | null)[][]) {
       const hash = row.pop() as unknown as Uint8Array;
       const record = columnsOf(row);
-      checkChain(record, row, hash);
+      checkChain(record.id, row, hash);
       settings.follow(record);
-      const [...entries] = record.entries;
+      const { entries } = record;
       for (let at = 0; at < entries.length; at += 2) {
         const [account, amount] = [entries[at], entries[at + 1]];
         if (account != null && amount != null) sums.add(account, amount);
