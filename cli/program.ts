@@ -3,6 +3,7 @@ import { Command, Help, type Option } from "commander";
 import * as accounts from "./accounts.ts";
 import * as config from "./config.ts";
 import * as demo from "./demo.ts";
+import * as find from "./find.ts";
 import * as findings from "./findings.ts";
 import * as holidays from "./holidays.ts";
 import * as init from "./init.ts";
@@ -27,6 +28,7 @@ const GROUPS = [
   demo,
   accounts,
   limits,
+  find,
   reservations,
   findings,
   reports,
