@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { openBank } from "./bank.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
+import { withToldBuyers } from "./demo.ts";
 import { createEngine, type Engine } from "./engine/engine.ts";
 import { closeToOthers } from "./files.ts";
 import { createApp } from "./http/app.ts";
@@ -149,7 +150,7 @@ export function serve(options: ServeOptions): Served {
     );
     undo.unshift(() => void threads.stop());
     const engine: Engine = createEngine(
-      { ...store, ...threads },
+      { ...store, ...threads, ...(bank.demo && withToldBuyers(threads.applyBatch)) },
       {
         clock: systemClock,
         reserveBudgetMs: config.reserve_budget_ms,
