@@ -2,7 +2,6 @@
 import { Command, Help, type Option } from "commander";
 import * as accounts from "./accounts.ts";
 import * as config from "./config.ts";
-import * as demo from "./demo.ts";
 import * as findings from "./findings.ts";
 import * as holidays from "./holidays.ts";
 import * as init from "./init.ts";
@@ -24,7 +23,6 @@ import * as version from "./version.ts";
 const GROUPS = [
   init,
   serve,
-  demo,
   accounts,
   limits,
   reservations,

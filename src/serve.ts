@@ -7,6 +7,7 @@ import { openBank } from "./bank.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { createCounters, type Histogram } from "./counters.ts";
+import { withToldBuyers } from "./demo.ts";
 import { createEngine, type Engine } from "./engine/engine.ts";
 import { closeToOthers } from "./files.ts";
 import { createApp } from "./http/app.ts";
@@ -154,7 +155,7 @@ export function serve(options: ServeOptions): Served {
     undo.unshift(() => void threads.stop());
     const counters = createCounters(systemClock);
     const engine: Engine = createEngine(
-      { ...store, ...threads },
+      { ...store, ...threads, ...(bank.demo && withToldBuyers(threads.applyBatch)) },
       {
         clock: systemClock,
         reserveBudgetMs: config.reserve_budget_ms,
