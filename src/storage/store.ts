@@ -401,6 +401,7 @@ export type Store = {
   endServing(): boolean;
 
   // What an admin changes. Durable when the call returns.
+  addAccount(by: By, account: NewAccount): Result<AccountView>;
   /** All or none, in one commit, so hand in few at a time. A dry run is a read. */
   addAccounts(
     by: By,
@@ -420,7 +421,12 @@ export type Store = {
   credit(by: By, number: string, amount: Minor): Result<AccountView>;
   debit(by: By, number: string, amount: Minor): Result<AccountView>;
   setLimits(by: By, row: LimitTarget, figures: Partial<LimitFigures>): Result<LimitRow>;
-  unsetLimits(by: By, row: LimitTarget, figures: readonly (keyof LimitFigures)[]): Result<null>;
+  /** Gives what is left of the scope's limit; null where nothing is. */
+  unsetLimits(
+    by: By,
+    row: LimitTarget,
+    figures: readonly (keyof LimitFigures)[],
+  ): Result<LimitRow | null>;
   /**
    * Settles a reservation by hand. Refused where its state is no longer the one that was `seen`: a
    * release that was meant for an open one must not become a correction of a debited one.
