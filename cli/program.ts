@@ -2,6 +2,7 @@
 import { Command, Help, type Option } from "commander";
 import * as accounts from "./accounts.ts";
 import * as config from "./config.ts";
+import * as doctor from "./doctor.ts";
 import * as findings from "./findings.ts";
 import * as holidays from "./holidays.ts";
 import * as init from "./init.ts";
@@ -37,6 +38,7 @@ const GROUPS = [
   sales,
   secrets,
   verify,
+  doctor,
   config,
   version,
 ];

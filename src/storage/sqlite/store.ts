@@ -55,7 +55,7 @@ type BankRow = {
   pausedReason: string | null;
 };
 
-function readBank(db: Database): Bank {
+export function readBank(db: Database): Bank {
   const row = db
     .query(
       `SELECT code, currency, minor_digits AS minorDigits, time_zone AS timeZone, country, demo,
