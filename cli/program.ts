@@ -1,6 +1,7 @@
 // Every command there is, put together.
 import { Command, Help, type Option } from "commander";
 import * as accounts from "./accounts.ts";
+import * as backup from "./backup.ts";
 import * as config from "./config.ts";
 import * as demo from "./demo.ts";
 import * as findings from "./findings.ts";
@@ -36,6 +37,7 @@ const GROUPS = [
   holidays,
   sales,
   secrets,
+  backup,
   verify,
   config,
   version,

@@ -109,7 +109,8 @@ export function dataDirOf(options: CommonOptions): string {
   return resolve(options.dataDir);
 }
 
-function print(answer: Answer | Written, json: boolean): void {
+/** Prints what a command says, and sets the exit code. */
+export function printAnswer(answer: Answer | Written, json: boolean): void {
   if (!("written" in answer)) {
     if (json) printJson(answer.json);
     else printText(answer.text());
@@ -148,7 +149,7 @@ export function withBank<Args extends unknown[] = [], Options = unknown>(
       const by = whoIsIt(options.reason ?? null);
       const yes = options.yes === true;
       const session = { store, config, bank: store.bank(), dataDir, by, json, yes };
-      print(await run(session, args, options), json);
+      printAnswer(await run(session, args, options), json);
     } finally {
       opened.close();
     }
@@ -160,7 +161,7 @@ export function withoutBank<Options = unknown>(
   run: (options: Options & CommonOptions) => Answer | Promise<Answer>,
 ): CommanderAction {
   return typedAction<[], Options>(async (_, options) => {
-    print(await run(options), options.json === true);
+    printAnswer(await run(options), options.json === true);
   });
 }
 
