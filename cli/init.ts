@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import * as clack from "@clack/prompts";
 import type { Command } from "commander";
+import { initDemo } from "../src/demo.ts";
 import { formatAmount, minor } from "../src/domain/money.ts";
 import { INIT_RULES, initBank, isoMinorDigits } from "../src/init.ts";
 import { withoutTrailingNewline } from "../src/keys.ts";
@@ -10,10 +11,12 @@ import type { BankIdentity } from "../src/storage/store.ts";
 import { Failure } from "./failure.ts";
 import { facts } from "./output.ts";
 import { canAsk } from "./prompt.ts";
-import { type CommonOptions, command, withoutBank } from "./session.ts";
+import { type CommonOptions, command, dataDirOf, withoutBank } from "./session.ts";
+import { whoIsIt } from "./who.ts";
 
 type InitOptions = CommonOptions & {
   readonly input: boolean;
+  readonly demo?: true;
   readonly bankCode?: string;
   readonly currency?: string;
   readonly timeZone?: string;
@@ -129,7 +132,31 @@ async function signatureSecretOf(options: InitOptions, asking: boolean): Promise
   return answer === undefined || answer === "" ? null : answer;
 }
 
+/** A folder's name as it can be pasted into a shell. */
+function pasted(dataDir: string): string {
+  return /^[\w./-]+$/.test(dataDir) ? dataDir : `'${dataDir.replaceAll("'", "'\\''")}'`;
+}
+
+/** Makes the bank to try things on: all that is asked for it is where. */
+function demo(options: InitOptions) {
+  const dataDir = dataDirOf(options);
+  const bank = initDemo(dataDir, whoIsIt("the demo bank"));
+  const { code, currency, minorDigits, timeZone, country } = bank;
+  const identity = { code, currency, minorDigits, timeZone, country, demo: true };
+  return {
+    json: { dataDir, ...identity, signatureRequired: false },
+    text: () =>
+      [
+        `A demo bank is in ${dataDir}: its money is not real, and it serves on loopback only. Next:`,
+        `  transact-bank serve --data-dir ${pasted(dataDir)}`,
+        "and in another terminal, as if Clickatell were there:",
+        "  transact-bank simulate http://127.0.0.1:8080 --demo",
+      ].join("\n"),
+  };
+}
+
 async function init(options: InitOptions) {
+  if (options.demo === true) return demo(options);
   const asking = options.input && canAsk({ json: options.json === true });
   const answers = await answersOf(options, asking);
   const secret = await signatureSecretOf(options, asking);
@@ -146,8 +173,7 @@ async function init(options: InitOptions) {
   return { json: { dataDir, ...bank, signatureRequired: secret !== null }, text: () => report() };
 
   function report(): string {
-    // The commands below are there to be pasted into a shell.
-    const where = /^[\w./-]+$/.test(dataDir) ? dataDir : `'${dataDir.replaceAll("'", "'\\''")}'`;
+    const where = pasted(dataDir);
     const amount = (units: number) =>
       formatAmount(minor(units * 10 ** bank.minorDigits), bank.minorDigits);
     const example = `25000 on the wire is ${formatAmount(minor(25_000), bank.minorDigits)} ${bank.currency}`;
@@ -179,9 +205,11 @@ export function register(program: Command): void {
       "init",
       "init --no-input --data-dir ./bank --bank-code ACME --currency ZAR \\\n" +
         "    --time-zone Africa/Johannesburg --country ZA --signature-secret-file ./secret",
+      "init --demo --data-dir demo",
     ],
   })
     .option("--no-input", "ask nothing: every answer is a flag")
+    .option("--demo", "make a bank to try things on, with accounts in every state; asks nothing")
     .option("--bank-code <code>", "the head of every reference: 2-16 capital letters and digits")
     .option("--currency <code>", "the one currency of the bank, ISO 4217")
     .option("--time-zone <name>", "the bank's IANA time zone: its days, months and business days")

@@ -3,7 +3,7 @@ import { Command, Help, type Option } from "commander";
 import * as accounts from "./accounts.ts";
 import * as backup from "./backup.ts";
 import * as config from "./config.ts";
-import * as demo from "./demo.ts";
+import * as doctor from "./doctor.ts";
 import * as findings from "./findings.ts";
 import * as holidays from "./holidays.ts";
 import * as init from "./init.ts";
@@ -18,6 +18,7 @@ import * as secrets from "./secrets.ts";
 import * as serve from "./serve.ts";
 import { COMMON_OPTIONS } from "./session.ts";
 import * as settlement from "./settlement.ts";
+import * as status from "./status.ts";
 import * as verify from "./verify.ts";
 import * as version from "./version.ts";
 
@@ -25,7 +26,7 @@ import * as version from "./version.ts";
 const GROUPS = [
   init,
   serve,
-  demo,
+  status,
   accounts,
   limits,
   reservations,
@@ -39,6 +40,7 @@ const GROUPS = [
   secrets,
   backup,
   verify,
+  doctor,
   config,
   version,
 ];

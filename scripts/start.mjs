@@ -39,8 +39,11 @@ async function start() {
   }
   // A relative path of the user's counts from where the user is.
   if (ownBank()) return run(binary, ["serve", ...args], { cwd: process.cwd() });
-  const code = await run(binary, ["demo", ...DEMO]);
-  return code === 0 ? run(binary, ["serve", ...DEMO, ...args]) : code;
+  // What it says is about the command to come, which is this one.
+  const made = existsSync(join(root, DEMO[1]))
+    ? 0
+    : await run(binary, ["init", "--demo", "--json", ...DEMO], { stdout: "ignore" });
+  return made === 0 ? run(binary, ["serve", ...DEMO, ...args]) : made;
 }
 
 function built() {

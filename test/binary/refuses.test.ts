@@ -94,7 +94,7 @@ describe("off loopback", () => {
 
   test("a demo bank never does", async () => {
     const dataDir = join(bank.folder, "demo");
-    expect((await bank.run(["demo", "--data-dir", dataDir])).exit).toBe(0);
+    expect((await bank.run(["init", "--demo", "--data-dir", dataDir])).exit).toBe(0);
     const args = ["--data-dir", dataDir, ...everywhere.args, "--allow-unauthenticated"];
     expect(await refusal({ args })).toContain("a demo bank serves on loopback only");
   });

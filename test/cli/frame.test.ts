@@ -79,8 +79,7 @@ function argumentsOf(example: string): string[] {
 }
 
 describe("every command", () => {
-  // "demo" is what npm start calls; nobody else needs it.
-  const commands = leaves(program()).filter((command) => command.name() !== "demo");
+  const commands = leaves(program());
 
   for (const command of commands) {
     const path = pathOf(command);
