@@ -1,6 +1,7 @@
 // Every command there is, put together.
 import { Command, Help, type Option } from "commander";
 import * as accounts from "./accounts.ts";
+import * as backup from "./backup.ts";
 import * as config from "./config.ts";
 import * as doctor from "./doctor.ts";
 import * as find from "./find.ts";
@@ -39,6 +40,7 @@ const GROUPS = [
   holidays,
   sales,
   secrets,
+  backup,
   verify,
   doctor,
   config,
