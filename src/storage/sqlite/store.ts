@@ -395,6 +395,8 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
     receipt: durable(purchases.receipts.show),
     receiptsOf: durable(purchases.receipts.about),
     settlement: durable(reads.settlement),
+    activity: durable(reads.activity),
+    statement: durable(reads.statement),
     mark: durable(reads.mark),
     balances: durable(reads.balances),
     holidays: durable(reads.holidays),
