@@ -23,7 +23,7 @@ import type {
   ReservationView,
 } from "../src/storage/store.ts";
 import { type List, limitOption, writeList } from "./list.ts";
-import { facts, money, note, table } from "./output.ts";
+import { facts, money, table, warn } from "./output.ts";
 import { confirm } from "./prompt.ts";
 import { answerText } from "./receipts.ts";
 import { command, found, group, type Session, unwrap, withBank } from "./session.ts";
@@ -231,7 +231,7 @@ async function settle(session: Session, ref: string, action: SettleAction, bankB
   const { store, bank, by } = session;
   const reservation = found(store.reservation(ref), `reservation ${ref}`);
   const warning = action === "release" ? earlyWarning(session, reservation) : null;
-  if (warning !== null && !session.json) note(`warning: ${warning}`);
+  if (warning !== null && !session.json) warn(warning);
   await confirm(session, questionOf(reservation, { action, bankBears, bank }));
   const settled = unwrap(
     store.settle(by, reservation.reference, action, bankBears, reservation.state),
