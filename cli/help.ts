@@ -1,5 +1,6 @@
 // What --help shows: examples first, then how a command is written, then its arguments and options;
 // those that every command has come last. The root's help is a map of the whole, by task.
+import type { EventEmitter } from "node:events";
 import { styleText } from "node:util";
 import { type Command, Help, type Option } from "commander";
 
@@ -21,6 +22,25 @@ export function examplesOf(command: Command): readonly string[] {
   if (own !== undefined) return own;
   const first = command.commands.flatMap((verb) => examplesOf(verb)[0] ?? []);
   return first.slice(0, EXAMPLES_OF_A_GROUP);
+}
+
+const notesByCommand = new WeakMap<Command, string>();
+
+/** Takes what a command added to its help, so that it is laid out with all else. */
+export function gatherNotes(command: Command): void {
+  let text = "";
+  // That a command is an emitter is missing in its type.
+  const emitter = command as Command & EventEmitter;
+  emitter.emit("afterHelp", { error: false, command, write: (more: string) => (text += more) });
+  emitter.removeAllListeners("afterHelp");
+  notesByCommand.set(command, text.trim());
+  for (const sub of command.commands) gatherNotes(sub);
+}
+
+/** The notes of a command, a line each paragraph; an indented line stands for itself. */
+export function notesOf(command: Command): string[] {
+  const text = notesByCommand.get(command) ?? "";
+  return text === "" ? [] : text.replaceAll(/(?<=[^\n])\n(?=[^\s])/g, " ").split("\n");
 }
 
 const LONGEST_EXAMPLE = 76;
@@ -124,7 +144,7 @@ function formatHelp(command: Command, helper: Help): string {
   const isGroup = command.commands.length > 0;
   const width = helper.padWidth(command, helper);
   const examples = examplesOf(command).map((example) => `  ${folded(example)}`);
-  return [
+  const lines = [
     helper.boxWrap(command.description(), helper.helpWidth ?? 80),
     "",
     helper.styleTitle("Examples:"),
@@ -139,8 +159,13 @@ function formatHelp(command: Command, helper: Help): string {
           `${usageOf(command).split(" COMMAND")[0]} COMMAND --help shows the rest.`,
           "",
         ]
-      : [...argumentSection(command, helper, width), ...optionSections(command, helper, width)]),
-  ].join("\n");
+      : [
+          ...argumentSection(command, helper, width),
+          ...optionSections(command, helper, width),
+          ...notesOf(command).map((line) => helper.boxWrap(line, helper.helpWidth ?? 80)),
+        ]),
+  ];
+  return `${lines.join("\n").trimEnd()}\n`;
 }
 
 /** Gives a command, and whatever is added to it later, this help. */

@@ -2,9 +2,12 @@
 import { Command } from "commander";
 import { version } from "../package.json";
 import * as accounts from "./accounts.ts";
+import * as backup from "./backup.ts";
 import * as config from "./config.ts";
+import * as doctor from "./doctor.ts";
+import * as find from "./find.ts";
 import * as findings from "./findings.ts";
-import { ALSO, configureHelp, setExamples } from "./help.ts";
+import { ALSO, configureHelp, gatherNotes, setExamples } from "./help.ts";
 import * as holidays from "./holidays.ts";
 import * as init from "./init.ts";
 import * as journal from "./journal.ts";
@@ -18,15 +21,16 @@ import * as secrets from "./secrets.ts";
 import * as serve from "./serve.ts";
 import { type CommonOptions, commonOptions, inheritCommonOptions } from "./session.ts";
 import * as settlement from "./settlement.ts";
+import * as status from "./status.ts";
 import * as verify from "./verify.ts";
 import * as versions from "./version.ts";
 
 /** By task, in the order of the help; a heading of the root's help each. */
 const TASKS: readonly (readonly [task: string, commands: readonly CommandFile[]])[] = [
-  ["Make a bank and run it:", [init, serve, config]],
-  ["Daily work:", [accounts, reservations, findings, limits, holidays, sales]],
+  ["Make a bank and run it:", [init, serve, status, doctor, config]],
+  ["Daily work:", [find, accounts, reservations, findings, limits, holidays, sales]],
   ["Reports and books:", [reports, settlement, journal, receipts, verify]],
-  ["Secrets:", [secrets]],
+  ["Secrets and backups:", [secrets, backup]],
   [ALSO, [versions]],
 ];
 
@@ -72,5 +76,6 @@ export function program(): Command {
     root.commandsGroup(task);
     for (const { register } of commands) register(root);
   }
+  gatherNotes(root);
   return root;
 }
