@@ -12,6 +12,7 @@ import * as holidays from "./holidays.ts";
 import * as init from "./init.ts";
 import * as journal from "./journal.ts";
 import * as limits from "./limits.ts";
+import * as man from "./man.ts";
 import { beQuiet, errorText } from "./output.ts";
 import * as receipts from "./receipts.ts";
 import * as reports from "./reports.ts";
@@ -31,7 +32,7 @@ const TASKS: readonly (readonly [task: string, commands: readonly CommandFile[]]
   ["Daily work:", [find, accounts, reservations, findings, limits, holidays, sales]],
   ["Reports and books:", [reports, settlement, journal, receipts, verify]],
   ["Secrets and backups:", [secrets, backup]],
-  [ALSO, [versions]],
+  [ALSO, [versions, man]],
 ];
 
 type CommandFile = { readonly register: (program: Command) => void };
