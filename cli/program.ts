@@ -16,6 +16,7 @@ import * as secrets from "./secrets.ts";
 import * as serve from "./serve.ts";
 import { COMMON_OPTIONS } from "./session.ts";
 import * as settlement from "./settlement.ts";
+import * as simulate from "./simulate.ts";
 import * as verify from "./verify.ts";
 import * as version from "./version.ts";
 
@@ -23,6 +24,7 @@ import * as version from "./version.ts";
 const GROUPS = [
   init,
   serve,
+  simulate,
   accounts,
   limits,
   reservations,
