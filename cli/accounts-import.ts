@@ -208,8 +208,8 @@ function refuseRows(file: string, bad: readonly BadRow[]): void {
   );
 }
 
-async function importFile(session: Session, file: string, dryRun: boolean) {
-  const { bank } = session;
+async function importFile(session: Session, file: string) {
+  const { bank, dryRun } = session;
   const [first, ...rows] = readRows(file, readText(file));
   const header = checkHeader(file, first);
   if (rows.length === 0) refuseFile(file, "it holds no accounts, only the header");
@@ -239,7 +239,6 @@ export function registerImport(accounts: Command): void {
       'accounts import accounts.csv --yes --reason "opening day"',
     ],
   })
-    .option("--dry-run", "check everything, change nothing")
     .addHelpText(
       "after",
       `
@@ -247,9 +246,5 @@ The file: the first line is number,name,balance and, if wanted, status,overdraft
   number,name,balance,status,overdraft,buyers
   62-0001,Thandi Mokoena,5000.00,active,0.00,27731304702;CIF0731304702`,
     )
-    .action(
-      withBank((session, [file]: [string], { dryRun }: { dryRun?: true }) =>
-        importFile(session, file, dryRun === true),
-      ),
-    );
+    .action(withBank((session, [file]: [string]) => importFile(session, file)));
 }

@@ -53,9 +53,7 @@ function accountsList({ store, bank }: Session): List<AccountView> {
 function add({ store, bank, by }: Session, number: string, options: Omit<AccountFields, "number">) {
   const { account, problems } = checkAccount({ ...options, number }, bank);
   if (account === null) throw new Failure("usage", problems.join("\n"));
-  const [refusal] = unwrap(store.addAccounts(by, "accounts add", [account], false));
-  if (refusal !== undefined) throw new Failure("refused", refusal.message);
-  return accountAnswer(found(store.account(number), `account ${number}`), bank);
+  return accountAnswer(unwrap(store.addAccount(by, account)), bank);
 }
 
 function registerLooks(accounts: Command): void {

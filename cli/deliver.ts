@@ -61,9 +61,17 @@ function followedBy<Row>(rows: Iterable<Row>, last: Row): Iterable<Row> {
   };
 }
 
-/** Writes a report where it was asked for; it is there, and durable, once this resolves. */
-export async function deliver(parts: Iterable<string>, output: string | undefined): Promise<void> {
+/**
+ * Writes a report where it was asked for; it is there, and durable, once this resolves. In a dry run
+ * a file is only looked at.
+ */
+export async function deliver(
+  parts: Iterable<string>,
+  output: string | undefined,
+  dryRun: boolean,
+): Promise<void> {
   if (output === undefined) await writeParts(parts);
+  else if (dryRun) assertReplaceable(output);
   else writeWhole(output, parts);
 }
 

@@ -123,10 +123,8 @@ function limitsTable(rows: readonly LimitRow[], bank: Bank): string {
 function unset({ store, bank, by }: Session, options: UnsetOptions) {
   const target = targetOf(options);
   const named = FIGURES.map(({ figure }) => figure).filter((figure) => options[figure] === true);
-  unwrap(store.unsetLimits(by, target, named));
-  const left = store
-    .limits()
-    .filter(({ scope, scopeKey }) => scope === target.scope && scopeKey === target.scopeKey);
+  const row = unwrap(store.unsetLimits(by, target, named));
+  const left = row === null ? [] : [row];
   return { json: left.map(limitJson), text: () => limitsTable(left, bank) };
 }
 

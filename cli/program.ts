@@ -2,6 +2,7 @@
 import { Command, Help, type Option } from "commander";
 import * as accounts from "./accounts.ts";
 import * as config from "./config.ts";
+import * as doctor from "./doctor.ts";
 import * as findings from "./findings.ts";
 import * as holidays from "./holidays.ts";
 import * as init from "./init.ts";
@@ -17,6 +18,7 @@ import * as serve from "./serve.ts";
 import { COMMON_OPTIONS } from "./session.ts";
 import * as settlement from "./settlement.ts";
 import * as simulate from "./simulate.ts";
+import * as status from "./status.ts";
 import * as verify from "./verify.ts";
 import * as version from "./version.ts";
 
@@ -25,6 +27,7 @@ const GROUPS = [
   init,
   serve,
   simulate,
+  status,
   accounts,
   limits,
   reservations,
@@ -37,6 +40,7 @@ const GROUPS = [
   sales,
   secrets,
   verify,
+  doctor,
   config,
   version,
 ];

@@ -71,8 +71,11 @@ function findingsAt({ store }: Session, openAt: number, kinds: readonly FindingK
 async function publish(report: Report, options: ReportOptions): Promise<Written> {
   const format = formatOf(options);
   const parts = format === "table" ? pageParts(report.page()) : render(report, format);
-  await deliver(parts, options.output);
-  if (options.output !== undefined && options.json !== true) note(`written to ${options.output}`);
+  const dryRun = options.dryRun === true;
+  await deliver(parts, options.output, dryRun);
+  if (options.output !== undefined && options.json !== true) {
+    note(`${dryRun ? "dry run, so not " : ""}written to ${options.output}`);
+  }
   const fails = options.failOnFindings === true && report.findings > 0;
   return { written: true, exitCode: fails ? EXIT.findings : EXIT.done };
 }
@@ -92,11 +95,12 @@ function exceptionsAt(session: Session, asOf: number | null): ExceptionReport {
 }
 
 /** Only after the report is where it belongs: a line marked but never sent is nobody's any more. */
-function markSent({ store, by, json }: Session, report: ExceptionReport): void {
+function markSent({ store, by, json, dryRun }: Session, report: ExceptionReport): void {
   const { reservations, findings } = report.notSentYet;
   const count = reservations.length + findings.length;
   if (count > 0) unwrap(store.markSent(by, report.notSentYet));
-  if (!json) note(`marked as sent: ${count} ${count === 1 ? "line" : "lines"}`);
+  const marked = dryRun ? "dry run, so not marked as sent" : "marked as sent";
+  if (!json) note(`${marked}: ${count} ${count === 1 ? "line" : "lines"}`);
 }
 
 function addExceptions(reports: Command): void {
@@ -125,7 +129,10 @@ function addExceptions(reports: Command): void {
         const report = exceptionsAt(session, asOf);
         const written = await publish(
           {
-            json: () => exceptionsJson(report),
+            json: () => ({
+              ...exceptionsJson(report),
+              ...(session.dryRun ? { dryRun: true } : {}),
+            }),
             csv: () => exceptionsCsv(report),
             page: () => exceptionsPage(report),
             findings: exceptionCount(report),

@@ -70,7 +70,9 @@ function registerRotate(secrets: Command): void {
           }
           unwrap(session.store.recordAct(session.by, "secrets rotate", kind));
           const previous = before?.current ?? null;
-          writeSecret(session.dataDir, kind, { current, previous, rotatedAt: Date.now() });
+          if (!session.dryRun) {
+            writeSecret(session.dataDir, kind, { current, previous, rotatedAt: Date.now() });
+          }
           const next =
             previous === null
               ? "It is in force from the next request on."
@@ -90,13 +92,13 @@ function registerRetire(secrets: Command): void {
   })
     .addOption(kindOption())
     .action(
-      withBank<[], KindOption>(({ dataDir, store, by }, _, { kind }) => {
+      withBank<[], KindOption>(({ dataDir, store, by, dryRun }, _, { kind }) => {
         const pair = readSecret(dataDir, kind);
         if (pair?.previous == null) {
           throw new Failure("notFound", `no former ${kind} secret is in force`);
         }
         unwrap(store.recordAct(by, "secrets retire", kind));
-        writeSecret(dataDir, kind, { ...pair, previous: null });
+        if (!dryRun) writeSecret(dataDir, kind, { ...pair, previous: null });
         return { json: { kind }, text: () => "Only the newest secret is valid now." };
       }),
     );

@@ -4,7 +4,8 @@
 //   command(limits, {
 //     form: "show <number>",                  // commander's notation: verb and arguments
 //     summary: "Show one account",
-//     kind: "read",                           // "write" takes --reason, "reasoned" requires it
+//     kind: "read",                           // "write" takes --reason, "reasoned" requires it;
+//                                             // both take --dry-run
 //     examples: ["accounts show 62-0001"],    // without the program's name; shown by --help
 //   })
 //     .option("--limit <n>", "...")           // more options; common ones are there already
@@ -15,6 +16,8 @@
 //
 // `unwrap(store.credit(...))` turns the port's refusals into exits 3 and 4; `throw new Failure(kind,
 // message)` ends in any other way; `await confirm(session, question)` asks, or needs --yes.
+// In a dry run the store undoes each write by itself; what a command changes elsewhere, such as a
+// file, it changes only `if (!session.dryRun)`.
 import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { openBank } from "../src/bank.ts";
@@ -28,6 +31,7 @@ export type CommonOptions = {
   readonly json?: true;
   readonly yes?: true;
   readonly reason?: string;
+  readonly dryRun?: true;
 };
 
 /** What a command has while it runs. */
@@ -38,7 +42,9 @@ export type Session = {
   readonly dataDir: string;
   readonly by: By;
   readonly json: boolean;
+  /** True in a dry run too: what changes nothing needs no confirmation. */
   readonly yes: boolean;
+  readonly dryRun: boolean;
 };
 
 /** What a command says: the document for scripts, the text for people; one of them is printed. */
@@ -93,6 +99,7 @@ export function command(group: Command, spec: CommandSpec): Command {
   if (spec.kind !== "read") {
     const reason = new Option("--reason <text>", "why; it stands in the journal");
     added.addOption(reason.argParser(readReason).makeOptionMandatory(spec.kind === "reasoned"));
+    added.option("--dry-run", "say what would be done, and change nothing");
   }
   const examples = spec.examples.map((example) => `  transact-bank ${example}`);
   return added.addHelpText("after", ["", "Examples:", ...examples].join("\n"));
@@ -109,7 +116,20 @@ export function dataDirOf(options: CommonOptions): string {
   return resolve(options.dataDir);
 }
 
-function print(answer: Answer | Written, json: boolean): void {
+const DRY_RUN = "dry run: nothing was changed";
+
+/** The same answer, marked as what would have been said. */
+function asDryRun(answer: Answer | Written): Answer | Written {
+  if ("written" in answer) return answer;
+  const { json, text } = answer;
+  const marked = Array.isArray(json)
+    ? { dryRun: true, result: json }
+    : { ...(json as object), dryRun: true };
+  return { ...answer, json: marked, text: () => `${DRY_RUN}; without --dry-run:\n\n${text()}` };
+}
+
+/** Prints an answer as it was asked for, and sets its exit code. */
+export function print(answer: Answer | Written, json: boolean): void {
   if (!("written" in answer)) {
     if (json) printJson(answer.json);
     else printText(answer.text());
@@ -141,14 +161,16 @@ export function withBank<Args extends unknown[] = [], Options = unknown>(
   return typedAction<Args, Options>(async (args, options) => {
     const dataDir = dataDirOf(options);
     const json = options.json === true;
+    const dryRun = options.dryRun === true;
     if (!json) note(`data dir: ${dataDir}`);
-    const opened = openBank(dataDir);
+    const opened = openBank(dataDir, { dryRun });
     try {
       const { store, config } = opened;
       const by = whoIsIt(options.reason ?? null);
-      const yes = options.yes === true;
-      const session = { store, config, bank: store.bank(), dataDir, by, json, yes };
-      print(await run(session, args, options), json);
+      const yes = options.yes === true || dryRun;
+      const session = { store, config, bank: store.bank(), dataDir, by, json, yes, dryRun };
+      const answer = await run(session, args, options);
+      print(dryRun ? asDryRun(answer) : answer, json);
     } finally {
       opened.close();
     }

@@ -23,8 +23,15 @@ import { withoutTrailingNewline } from "../src/keys.ts";
 import { EXIT, Failure } from "./failure.ts";
 import { note } from "./output.ts";
 import { confirmByName } from "./prompt.ts";
-import { type Answer, type CommonOptions, command, readCount, typedAction } from "./session.ts";
-import { printAnswer } from "./session.ts";
+import {
+  type Answer,
+  type CommonOptions,
+  command,
+  dataDirOf,
+  print,
+  readCount,
+  typedAction,
+} from "./session.ts";
 import { progressLine, rulesTable, simulationText } from "./simulation-view.ts";
 
 /** Options that stand for a fact of the profile, with what they say. */
@@ -271,7 +278,7 @@ async function simulate(urlText: string | undefined, options: SimulateOptions): 
   await assertMeant(url, options);
   await assertSomebodyThere(client);
   const kit = createKit(client, profile, randomUUID().slice(0, 8));
-  const opened = options.dataDir === undefined ? null : openBank(options.dataDir);
+  const opened = options.dataDir === undefined ? null : openBank(dataDirOf(options));
   try {
     const simulation = await play(kit, options, {
       abilities: abilitiesOf(target, options),
@@ -352,7 +359,7 @@ export function register(program: Command): void {
     )
     .action(
       typedAction<[string | undefined], SimulateOptions>(async ([url], options) =>
-        printAnswer(await simulate(url, options), options.json === true),
+        print(await simulate(url, options), options.json === true),
       ),
     );
 }

@@ -13,14 +13,17 @@ export type OpenBank = {
   close(): void;
 };
 
+export type OpenHow = {
+  readonly serving?: boolean;
+  readonly withoutPins?: boolean;
+  readonly dryRun?: boolean;
+};
+
 /**
  * Opens the bank of a data dir. `serving` leaves flushing to the engine; `withoutPins` serves
- * though the PIN key is missing. Throws CannotOpen, ConfigError or KeyError with what to do.
+ * though the PIN key is missing; `dryRun` undoes each write. Throws CannotOpen, ConfigError or KeyError with what to do.
  */
-export function openBank(
-  dataDir: string,
-  how: { readonly serving?: boolean; readonly withoutPins?: boolean } = {},
-): OpenBank {
+export function openBank(dataDir: string, how: OpenHow = {}): OpenBank {
   const config = readConfig(dataDir);
   const pinKey = how.withoutPins === true ? null : readPinKey(dataDir);
   const serving = how.serving === true;
@@ -30,6 +33,7 @@ export function openBank(
   };
   const store = openSqliteStore(dataDir, {
     serving,
+    dryRun: how.dryRun === true,
     now: Date.now,
     newUuid: Bun.randomUUIDv7,
     ...options,

@@ -1,9 +1,12 @@
 // Puts a bank on the air: lock, store, engine, app, socket; and takes it off again.
-import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { X509Certificate } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { version } from "../package.json";
 import { openBank } from "./bank.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
+import { createCounters, type Histogram } from "./counters.ts";
 import { withToldBuyers } from "./demo.ts";
 import { createEngine, type Engine } from "./engine/engine.ts";
 import { closeToOthers } from "./files.ts";
@@ -12,7 +15,8 @@ import type { Authentication } from "./http/authenticate.ts";
 import { isLoopback, listen } from "./http/listen.ts";
 import { refusalCounter } from "./http/receipts.ts";
 import { readReceiptKey, readSecret, secretReader } from "./keys.ts";
-import { CannotOpen, checkBeforeServing, lockForServing } from "./storage/sqlite/open.ts";
+import { type Live, openFiles, serveLive } from "./live.ts";
+import { CannotOpen, checkBeforeServing, lockForServing, WAL_FILE } from "./storage/sqlite/open.ts";
 import { startThreads } from "./storage/sqlite/threads.ts";
 import type { Bank } from "./storage/store.ts";
 
@@ -149,6 +153,7 @@ export function serve(options: ServeOptions): Served {
       { onTrouble: options.onTrouble, onFlushFailed: options.onFatal },
     );
     undo.unshift(() => void threads.stop());
+    const counters = createCounters(systemClock);
     const engine: Engine = createEngine(
       { ...store, ...threads, ...(bank.demo && withToldBuyers(threads.applyBatch)) },
       {
@@ -156,21 +161,27 @@ export function serve(options: ServeOptions): Served {
         reserveBudgetMs: config.reserve_budget_ms,
         onFatal: options.onFatal,
         onTrouble: options.onTrouble,
+        onBatch: counters.batch,
+        onFlush: counters.flushed,
       },
     );
-    const refusals = refusalCounter(systemClock, engine.refused);
-    const app = createApp({ ...parts, engine, refusals, currency: bank.currency });
+    const refusals = refusalCounter(systemClock, engine.refused, counters.refused);
+    const app = createApp({ ...parts, engine, refusals, counters, currency: bank.currency });
     const { onTrouble } = options;
     // Last: whatever fails before must end the process without anybody having been listened to.
     const listener = listen(app, { host, port: options.port ?? config.port, tls, onTrouble });
+    const { url } = listener;
+    const live = serveLive(dataDir, liveOf({ dataDir, url, engine, counters, warnings, tls }));
+    if (live.warning !== null) warnings.push(live.warning);
     const unwatch = interrupted === null ? () => {} : engine.watchInterrupted(interrupted);
 
     return {
-      url: listener.url,
+      url,
       bank,
       config,
       warnings,
       async close() {
+        live.close();
         await listener.close();
         unwatch();
         // Its lines need room among what is written.
@@ -190,6 +201,55 @@ export function serve(options: ServeOptions): Served {
       ? new CannotOpen("the port is in use: stop what listens there, or name another --port")
       : error;
   }
+}
+
+const both = (of: Histogram) => ({ sinceStart: of.sinceStart(), lately: of.lately() });
+
+/** What a running server says of itself, at each moment that it is asked. */
+function liveOf(server: {
+  readonly dataDir: string;
+  readonly url: string;
+  readonly engine: Engine;
+  readonly counters: ReturnType<typeof createCounters>;
+  readonly warnings: readonly string[];
+  readonly tls: ReturnType<typeof tlsOf>;
+}): () => Live {
+  const { dataDir, url, engine, counters, warnings, tls } = server;
+  const startedAt = new Date().toISOString();
+  const startedAtMs = performance.now();
+  const walFile = join(dataDir, WAL_FILE);
+  return () => {
+    const notReady = engine.notReady();
+    return {
+      version,
+      pid: process.pid,
+      url,
+      startedAt,
+      uptimeS: Math.floor((performance.now() - startedAtMs) / 1000),
+      ready: notReady === null,
+      notReady,
+      warnings,
+      answers: counters.answers(),
+      refusals: counters.refusals(),
+      latency: {
+        reserveFunds: both(counters.latency.reserveFunds),
+        transactResult: both(counters.latency.transactResult),
+      },
+      flush: both(counters.flushes),
+      inFlight: counters.inFlight(),
+      queue: engine.load(),
+      batches: counters.batches(),
+      openFiles: openFiles(),
+      walBytes: statSync(walFile, { throwIfNoEntry: false })?.size ?? 0,
+      tls: tls === null ? null : { expiresAt: expiryOf(tls.certificate) },
+      logLevel: "info",
+    };
+  };
+}
+
+/** Until when a certificate is valid, as ISO 8601. */
+function expiryOf(certificate: Buffer): string {
+  return new X509Certificate(certificate).validToDate.toISOString();
 }
 
 function warningsFor(

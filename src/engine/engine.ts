@@ -41,6 +41,9 @@ export type EngineOptions = {
   readonly onFatal: (error: unknown) => void;
   /** One operation failed alone, or a batch that is tried again; for the log. */
   readonly onTrouble?: (what: string, error: unknown) => void;
+  /** For the counters: how many operations a commit holds, and how long its flush was waited for. */
+  readonly onBatch?: (size: number) => void;
+  readonly onFlush?: (tookMs: number) => void;
 };
 
 /** A result is answered within this (contract.md 3). */
@@ -96,7 +99,7 @@ function keptBody(operation: Operation): number {
 
 export function createEngine(
   store: Store,
-  { clock, reserveBudgetMs, onFatal, onTrouble }: EngineOptions,
+  { clock, reserveBudgetMs, onFatal, onTrouble, onBatch, onFlush }: EngineOptions,
 ) {
   /** Undoing what was told 2060 comes before any other decision. */
   let urgent: Pending[] = [];
@@ -384,6 +387,7 @@ export function createEngine(
     if (failed) return;
     applying.shift();
     trouble = null;
+    onBatch?.(batch.length);
     for (const [index, pending] of batch.entries()) applied(pending, outcomes[index]);
     if (failed) return;
     unflushed.push(...batch);
@@ -463,11 +467,13 @@ export function createEngine(
     flushing = true;
     const batch = unflushed;
     unflushed = [];
+    const fromMs = clock.monotonicMs();
     store.flush().then(
       () => {
         // After one that failed, a flush that succeeds proves nothing.
         if (failed) return;
         flushing = false;
+        onFlush?.(clock.monotonicMs() - fromMs);
         for (const pending of batch) becameDurable(pending);
         startFlush();
         wakeDrained();
@@ -620,6 +626,9 @@ export function createEngine(
       if (waiting.size >= MOST_WAITING) return "overloaded";
       return null;
     },
+
+    /** What is under way: callers that wait, what is not with the store yet, not on the disk yet. */
+    load: () => ({ waiting: waiting.size, queued: urgent.length + queue.length, outstanding }),
 
     /** Resolves once all that came in is answered and on the disk. */
     drained(): Promise<void> {

@@ -20,43 +20,67 @@ export function refusalBody(message: string): string {
 
 export const UNMATCHED_BODY = JSON.stringify({ responseMessage: "No matching reservation" });
 
+/** An answer before it is one of the runtime's: what is counted, and what goes out. */
+export type Answer = {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | null;
+  /** The responseCode in the body, where there is one. */
+  readonly code?: string;
+};
+
+export const respond = ({ status, headers, body }: Answer): Response =>
+  new Response(body, { status, headers });
+
+const text = (status: number, body: string, headers: Answer["headers"] = {}): Answer => ({
+  status,
+  headers: { ...TEXT_TYPE, ...headers },
+  body,
+});
+
+const refusal = (status: number, message: string, headers: Answer["headers"] = {}): Answer => ({
+  status,
+  headers: { ...JSON_TYPE, ...headers },
+  body: refusalBody(message),
+  code: OUTCOMES.unknownError.code,
+});
+
 export const answers = {
-  reserve: (outcome: Outcome, requestId: string, reference: string | null) =>
-    new Response(reserveBody(outcome, requestId, reference), { headers: JSON_TYPE }),
+  reserve: (outcome: Outcome, requestId: string, reference: string | null): Answer => ({
+    status: 200,
+    headers: JSON_TYPE,
+    body: reserveBody(outcome, requestId, reference),
+    code: OUTCOMES[outcome].code,
+  }),
 
-  accepted: () => new Response(null, { status: 202 }),
+  accepted: (): Answer => ({ status: 202, headers: {}, body: null }),
 
-  unmatched: () => new Response(UNMATCHED_BODY, { status: 404, headers: JSON_TYPE }),
+  unmatched: (): Answer => ({ status: 404, headers: JSON_TYPE, body: UNMATCHED_BODY }),
 
   /** A result that is not known to be durable: it may still take effect, and is resent. */
-  late: () => new Response(null, { status: 503, headers: { "retry-after": "5" } }),
+  late: (): Answer => ({ status: 503, headers: { "retry-after": "5" }, body: null }),
 
-  malformed: (message: string) =>
-    new Response(refusalBody(message), { status: 400, headers: JSON_TYPE }),
+  malformed: (message: string) => refusal(400, message),
 
   unauthenticated: (basic: boolean) =>
-    new Response(refusalBody("Not authenticated"), {
-      status: 401,
-      headers: basic ? { ...JSON_TYPE, "www-authenticate": 'Basic realm="bank"' } : JSON_TYPE,
-    }),
+    refusal(
+      401,
+      "Not authenticated",
+      basic ? { "www-authenticate": 'Basic realm="bank"' } : undefined,
+    ),
 
-  tooLarge: () =>
-    new Response("The body is over 64 KiB\n", {
-      status: 413,
-      // The rest of the body is not read, so the connection cannot be used again.
-      headers: { ...TEXT_TYPE, connection: "close" },
-    }),
+  // The rest of the body is not read, so the connection cannot be used again.
+  tooLarge: () => text(413, "The body is over 64 KiB\n", { connection: "close" }),
 
-  wrongMethod: (allowed: string) =>
-    new Response("Method not allowed\n", {
-      status: 405,
-      headers: { ...TEXT_TYPE, allow: allowed },
-    }),
+  wrongMethod: (allowed: string) => text(405, "Method not allowed\n", { allow: allowed }),
 
-  unknownPath: () => new Response("No such path\n", { status: 404, headers: TEXT_TYPE }),
+  unknownPath: () => text(404, "No such path\n"),
 
-  internalError: () => new Response("Internal error\n", { status: 500, headers: TEXT_TYPE }),
+  internalError: () => text(500, "Internal error\n"),
 
-  health: (status: 200 | 503, state: string) =>
-    new Response(JSON.stringify({ status: state }), { status, headers: JSON_TYPE }),
+  health: (status: 200 | 503, state: string): Answer => ({
+    status,
+    headers: JSON_TYPE,
+    body: JSON.stringify({ status: state }),
+  }),
 };

@@ -1,9 +1,10 @@
 // The two interfaces and the health checks as an Elysia app: from a request to its answer.
 import { Elysia } from "elysia";
 import type { Clock } from "../clock.ts";
+import { type Counters, createCounters, type Route } from "../counters.ts";
 import { type Engine, NoAnswer } from "../engine/engine.ts";
 import type { ReceiptDraft } from "../storage/store.ts";
-import { answers } from "./answers.ts";
+import { type Answer, answers, respond } from "./answers.ts";
 import { type Authentication, checkSignature, doorKeeper, plainAddress } from "./authenticate.ts";
 import { isDeclaredTooLarge, parseBody, readBody } from "./body.ts";
 import {
@@ -26,39 +27,67 @@ export type AppOptions = {
   readonly https: boolean;
   /** Counts what is turned away; who gives it has its last counts written at the end. */
   readonly refusals?: Refusals;
+  readonly counters?: Counters;
 };
 
 type Incoming = { readonly request: Request; readonly peer: string; readonly path: string };
 
 /** Decides one parsed body; what it writes carries the receipt. */
-type Decide = (body: Body, receipt: ReceiptDraft) => Promise<Response>;
+type Decide = (body: Body, receipt: ReceiptDraft) => Promise<Answer>;
 
 type Parts = AppOptions & {
   readonly refusals: Refusals;
+  readonly counters: Counters;
   readonly myTurn: ReturnType<typeof turnTaker>;
 };
+
+/** Answers the latency is measured of: what is turned away at the door is not worth a figure. */
+const DECIDED: ReadonlySet<number> = new Set([200, 202, 404, 503]);
+
+/** One of the two interfaces, counted. */
+function counted(parts: Parts, route: "reserveFunds" | "transactResult", decide: Decide) {
+  const { clock, counters } = parts;
+  const answerOne = endpoint(parts, decide);
+  return async (incoming: Incoming): Promise<Response> => {
+    const startedAtMs = clock.monotonicMs();
+    let status = NOT_ANSWERED;
+    let code = "";
+    counters.began();
+    try {
+      const answer = await answerOne(incoming, startedAtMs);
+      ({ status, code = "" } = answer);
+      return respond(answer);
+    } catch (error) {
+      if (!(error instanceof NoAnswer)) status = 500;
+      throw error;
+    } finally {
+      counters.ended();
+      counters.answered(route, status, code);
+      if (DECIDED.has(status)) counters.took(route, startedAtMs);
+    }
+  };
+}
 
 /** Serves one of the two paths: the door, the bytes, the signature, the JSON, the decision. */
 function endpoint(parts: Parts, decide: Decide) {
   const { clock, receiptKey, authentication, refusals, myTurn } = parts;
   const turnedAway = doorKeeper(authentication);
 
-  return async ({ request, peer, path }: Incoming): Promise<Response> => {
-    const startedAtMs = clock.monotonicMs();
+  return async ({ request, peer, path }: Incoming, startedAtMs: number): Promise<Answer> => {
     const receivedAt = clock.now();
-    const turn = (status: number, reason: string, answer: Response) => {
-      refusals.count({ peer, method: request.method, path, status, reason });
+    const turn = (reason: string, answer: Answer) => {
+      refusals.count({ peer, method: request.method, path, status: answer.status, reason });
       return answer;
     };
     const unauthenticated = (reason: string) =>
-      turn(401, reason, answers.unauthenticated(authentication.basic !== null));
+      turn(reason, answers.unauthenticated(authentication.basic !== null));
 
     await myTurn();
-    if (isDeclaredTooLarge(request)) return turn(413, "body too large", answers.tooLarge());
+    if (isDeclaredTooLarge(request)) return turn("body too large", answers.tooLarge());
     const reason = turnedAway(peer, request.headers.get("authorization"));
     if (reason !== null) return unauthenticated(reason);
     const bytes = await readBody(request);
-    if (bytes === null) return turn(413, "body too large", answers.tooLarge());
+    if (bytes === null) return turn("body too large", answers.tooLarge());
     const { signatureSecrets } = authentication;
     const signature = checkSignature(request.headers.get("signature"), bytes, signatureSecrets);
     if (signature === "missing" || signature === "wrong") {
@@ -126,10 +155,11 @@ const noAnswer = () => new Promise<Response>(() => {});
 /** Makes the app; `listen.ts` puts it on a socket, tests call `handle`. */
 export function createApp(options: AppOptions) {
   const { engine, clock, paths } = options;
-  const refusals = options.refusals ?? refusalCounter(clock, engine.refused);
-  const parts = { ...options, refusals, myTurn: turnTaker(clock) };
-  const reserveFunds = endpoint(parts, decideReserveFunds(parts));
-  const transactResult = endpoint(parts, decideTransactResult(parts));
+  const counters = options.counters ?? createCounters(clock);
+  const refusals = options.refusals ?? refusalCounter(clock, engine.refused, counters.refused);
+  const parts = { ...options, refusals, counters, myTurn: turnTaker(clock) };
+  const reserveFunds = counted(parts, "reserveFunds", decideReserveFunds(parts));
+  const transactResult = counted(parts, "transactResult", decideTransactResult(parts));
 
   const peerOf = (
     server: { requestIP(request: Request): { address: string } | null } | null,
@@ -137,17 +167,44 @@ export function createApp(options: AppOptions) {
   ) => plainAddress(server?.requestIP(request)?.address ?? "");
   // A Host header that is no host makes the URL unreadable, and is no reason to fail.
   const pathOf = ({ url }: Request) => URL.parse(url)?.pathname ?? url.replace(/\?.*$/s, "");
-  const turned = (peer: string, request: Request, status: number, reason: string) =>
-    refusals.count({ peer, method: request.method, path: pathOf(request), status, reason });
+  function answerAs(route: Route, answer: Answer): Response {
+    counters.answered(route, answer.status, answer.code ?? "");
+    return respond(answer);
+  }
+
+  /** What is turned away without being looked at. */
+  function turned(
+    server: Parameters<typeof peerOf>[0],
+    request: Request,
+    { route, reason, answer }: { route: Route; reason: string; answer: Answer },
+  ): Response {
+    const { method } = request;
+    const { status } = answer;
+    const peer = peerOf(server, request);
+    refusals.count({ peer, method, path: pathOf(request), status, reason });
+    return answerAs(route, answer);
+  }
+
+  const wrongMethod = (route: Route, server: Parameters<typeof peerOf>[0], request: Request) =>
+    turned(server, request, {
+      route,
+      reason: "wrong method",
+      answer: answers.wrongMethod("POST"),
+    });
+
+  function health(): Response {
+    const why = engine.notReady();
+    return answerAs("health", answers.health(why === null ? 200 : 503, why ?? "ready"));
+  }
 
   // Elysia looks for the path's "/" from the URL's character 7, or from 11 where host names are
   // "standard". A host name may be short ("http://tb/..."); but in "https://" 7 is too early.
   return new Elysia({ precompile: true, handler: { standardHostname: options.https } })
     .onError(({ code, error, request, server }) => {
       if (error instanceof NoAnswer) return noAnswer();
-      if (code !== "NOT_FOUND") return answers.internalError();
-      turned(peerOf(server, request), request, 404, "unknown path");
-      return answers.unknownPath();
+      if (code !== "NOT_FOUND") return respond(answers.internalError());
+      const answer = answers.unknownPath();
+      return turned(server, request, { route: "other", reason: "unknown path", answer });
     })
     .post(
       paths.reserveFunds,
@@ -161,18 +218,12 @@ export function createApp(options: AppOptions) {
         transactResult({ request, peer: peerOf(server, request), path: paths.transactResult }),
       { parse: "none" },
     )
-    .get("/health/live", () => answers.health(200, "live"))
-    .get("/health/ready", () => {
-      const why = engine.notReady();
-      return why === null ? answers.health(200, "ready") : answers.health(503, why);
-    })
-    .all(paths.reserveFunds, ({ request, server }) => wrongMethod(server, request))
-    .all(paths.transactResult, ({ request, server }) => wrongMethod(server, request));
-
-  function wrongMethod(server: Parameters<typeof peerOf>[0], request: Request): Response {
-    turned(peerOf(server, request), request, 405, "wrong method");
-    return answers.wrongMethod("POST");
-  }
+    .get("/health/live", () => answerAs("health", answers.health(200, "live")))
+    .get("/health/ready", health)
+    .all(paths.reserveFunds, ({ request, server }) => wrongMethod("reserveFunds", server, request))
+    .all(paths.transactResult, ({ request, server }) =>
+      wrongMethod("transactResult", server, request),
+    );
 }
 
 export type App = ReturnType<typeof createApp>;

@@ -67,7 +67,11 @@ const LONGEST_PATH = 200;
 export type Refusals = ReturnType<typeof refusalCounter>;
 
 /** Counts what is turned away, and lets through what is to be written; `write` may have no room. */
-export function refusalCounter(clock: Clock, write: (refusal: RefusalOperation) => boolean) {
+export function refusalCounter(
+  clock: Clock,
+  write: (refusal: RefusalOperation) => boolean,
+  onCount: (status: number, reason: string) => void = () => {},
+) {
   type Counter = { turned: Turned; written: number; suppressed: number };
   let counters = new Map<string, Counter>();
 
@@ -98,6 +102,7 @@ export function refusalCounter(clock: Clock, write: (refusal: RefusalOperation) 
 
   return {
     count(turned: Turned): void {
+      onCount(turned.status, turned.reason);
       const counter = counterOf(turned);
       if (counter.written < PER_MINUTE && writeOne(turned, 0)) counter.written += 1;
       else counter.suppressed += 1;

@@ -366,6 +366,16 @@ export type LedgerAccount = {
   readonly balance: Minor;
 };
 
+/** Counts that tell at a glance how the bank is; none reads a whole table. */
+export type Overview = {
+  readonly open: number;
+  /** When the oldest open reservation was made. */
+  readonly oldestOpenAt: number | null;
+  /** Of the open ones, those made before the instant that was asked about. */
+  readonly openBefore: number;
+  readonly findings: readonly { readonly kind: FindingKind; readonly open: number }[];
+};
+
 export type Holiday = { readonly day: LocalDay; readonly name: string };
 
 export type Check = {
@@ -401,6 +411,7 @@ export type Store = {
   endServing(): boolean;
 
   // What an admin changes. Durable when the call returns.
+  addAccount(by: By, account: NewAccount): Result<AccountView>;
   /** All or none, in one commit, so hand in few at a time. A dry run is a read. */
   addAccounts(
     by: By,
@@ -420,7 +431,12 @@ export type Store = {
   credit(by: By, number: string, amount: Minor): Result<AccountView>;
   debit(by: By, number: string, amount: Minor): Result<AccountView>;
   setLimits(by: By, row: LimitTarget, figures: Partial<LimitFigures>): Result<LimitRow>;
-  unsetLimits(by: By, row: LimitTarget, figures: readonly (keyof LimitFigures)[]): Result<null>;
+  /** Gives what is left of the scope's limit; null where nothing is. */
+  unsetLimits(
+    by: By,
+    row: LimitTarget,
+    figures: readonly (keyof LimitFigures)[],
+  ): Result<LimitRow | null>;
   /**
    * Settles a reservation by hand. Refused where its state is no longer the one that was `seen`: a
    * release that was meant for an open one must not become a correction of a debited one.
@@ -459,6 +475,8 @@ export type Store = {
   reservation(ref: string): ReservationView | null;
   /** Those open at an instant, oldest first; none but them and those that ended since is touched. */
   openReservationsAsOf(at: number): ReservationView[];
+  /** Counts alone, so it waits for no flush: what they count may be on the disk in a moment. */
+  overview(before: number): Overview;
   /** The most urgent first. */
   findings(filter: FindingFilter): FindingView[];
   finding(id: number): FindingView | null;

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { minor } from "../../src/domain/money.ts";
 import type { ReservationState } from "../../src/domain/reservation.ts";
-import { answers } from "../../src/http/answers.ts";
+import { answers, respond } from "../../src/http/answers.ts";
 import {
   answerOf,
   BY,
@@ -356,7 +356,7 @@ describe("findings of a result that took effect", () => {
 
 describe("a result that is late", () => {
   test("503 with Retry-After, and an empty body", async () => {
-    const late = await answerOf(answers.late());
+    const late = await answerOf(respond(answers.late()));
     expect([late.status, late.body, late.headers.get("retry-after")]).toEqual([503, "", "5"]);
   });
 });

@@ -161,7 +161,7 @@ export function adminOn(db: Database, { bank, journal, purchases, options }: Par
     name: string,
     { scope, scopeKey }: LimitTarget,
     figures: Partial<LimitFigures>,
-  ): LimitRow {
+  ): LimitRow | null {
     const before = selectLimit.get(scope, scopeKey) as LimitRow | null;
     const after: LimitRow = { ...NO_FIGURES, ...before, ...figures, scope, scopeKey };
     if (after.min !== null && after.max !== null && after.min > after.max) {
@@ -171,7 +171,7 @@ export function adminOn(db: Database, { bank, journal, purchases, options }: Par
     if (isEmpty) deleteLimit.run(scope, scopeKey);
     else replaceLimit.run({ ...after });
     act(by, name, `${scope} ${scopeKey}`, JSON.stringify({ before, after: figures }));
-    return after;
+    return isEmpty ? null : after;
   }
 
   /** Ends an open reservation as a result would; gives the journal's id of it. */
@@ -348,18 +348,22 @@ export function adminOn(db: Database, { bank, journal, purchases, options }: Par
 
     setLimits(by: By, target: LimitTarget, figures: Partial<LimitFigures>): LimitRow {
       if (target.scope === "account") customerAccount(target.scopeKey);
-      return writeLimits(by, "limits set", target, figures);
+      const row = writeLimits(by, "limits set", target, figures);
+      return row ?? refuse("no figure is named");
     },
 
     /** Takes away the figures named, or the scope's whole limit where none is. */
-    unsetLimits(by: By, target: LimitTarget, figures: readonly (keyof LimitFigures)[]): null {
+    unsetLimits(
+      by: By,
+      target: LimitTarget,
+      figures: readonly (keyof LimitFigures)[],
+    ): LimitRow | null {
       const named = figures.length > 0 ? figures : (Object.keys(FIGURES) as (keyof LimitFigures)[]);
       if (selectLimit.get(target.scope, target.scopeKey) === null) {
         notFound(`there is no limit for ${target.scope} ${target.scopeKey}`);
       }
       const nothing = Object.fromEntries(named.map((figure) => [figure, null]));
-      writeLimits(by, "limits unset", target, nothing);
-      return null;
+      return writeLimits(by, "limits unset", target, nothing);
     },
 
     /** Gives our reference of the reservation that was settled. */

@@ -8,13 +8,13 @@ import { isNewest, migrate, NewerDatabase } from "./migrate.ts";
 
 export const DATABASE_FILE = "bank.db";
 export const WAL_FILE = `${DATABASE_FILE}-wal`;
-const LOCK_FILE = "serve.lock";
+export const LOCK_FILE = "serve.lock";
 
 /** "TxBk", in the header of every database of ours: a foreign file is told by its absence. */
 const APPLICATION_ID = 0x5478426b;
 
 /** SQLite before this version may lose a commit when the WAL is reset under a reader. */
-const OLDEST_SQLITE = "3.51.3";
+export const OLDEST_SQLITE = "3.51.3";
 
 /** How long an admin's command waits for another writer's commit. */
 export const BUSY_TIMEOUT_MS = 10_000;
@@ -39,7 +39,7 @@ function assertSqliteVersion(db: Database): void {
 }
 
 /** Refuses what another program wrote, before anything is changed in it. */
-function assertOurs(db: Database, file: string): void {
+export function assertOurs(db: Database, file: string): void {
   const id = db.query("PRAGMA application_id").get() as { application_id: number };
   if (id.application_id !== APPLICATION_ID) {
     throw new CannotOpen(`${file} was not made by this program: name another data dir`);
@@ -92,7 +92,7 @@ function assertWritable(db: Database, file: string): void {
 }
 
 /** Gives the database file of a data dir; throws CannotOpen where there is none. */
-function databaseFile(dataDir: string): string {
+export function databaseFile(dataDir: string): string {
   const file = join(dataDir, DATABASE_FILE);
   try {
     accessSync(file, constants.R_OK | constants.W_OK);
@@ -113,7 +113,7 @@ const codeOf = (error: unknown): string =>
 export const isBusy = (error: unknown): boolean => codeOf(error).startsWith("SQLITE_BUSY");
 
 /** Why a database could not be opened, with what to do. */
-function cannotOpen(file: string, error: unknown): CannotOpen {
+export function cannotOpen(file: string, error: unknown): CannotOpen {
   if (error instanceof CannotOpen) return error;
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof NewerDatabase) return new CannotOpen(message);

@@ -40,7 +40,7 @@ import { BUSY_TIMEOUT_MS, CannotOpen, isBusy, openDatabase, WAL_BYTES, WAL_FILE 
 import { pinKeyCheck } from "./pins.ts";
 import { purchasesOn } from "./purchases.ts";
 import { readsOn } from "./reads.ts";
-import { Refused } from "./refused.ts";
+import { Refused, refuse } from "./refused.ts";
 import { verify } from "./verify.ts";
 
 type BankRow = {
@@ -55,7 +55,7 @@ type BankRow = {
   pausedReason: string | null;
 };
 
-function readBank(db: Database): Bank {
+export function readBank(db: Database): Bank {
   const row = db
     .query(
       `SELECT code, currency, minor_digits AS minorDigits, time_zone AS timeZone, country, demo,
@@ -84,7 +84,7 @@ class Broke extends Error {
   }
 }
 
-/** Rolls a write back and gives its value all the same: why nothing of it was done. */
+/** Rolls a write back and gives its value all the same: why nothing was done, or would have been. */
 class Undone extends Error {
   readonly value: unknown;
   constructor(value: unknown) {
@@ -109,9 +109,13 @@ export type SqliteStore = Store & {
   finishWal(): void;
 };
 
-/** `walBytes`: the WAL's length while it serves; tests that start many servers keep it short. */
+/**
+ * `dryRun`: each write of an admin is done, gives what it comes to, and is rolled back. `walBytes`:
+ * the WAL's length while it serves; tests that start many servers keep it short.
+ */
 export type SqliteStoreOptions = StoreOptions & {
   readonly serving: boolean;
+  readonly dryRun?: boolean;
   readonly walBytes?: number;
 };
 
@@ -147,8 +151,13 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
 
   /** Runs one admin act in one commit. A refusal rolls back and comes out as a value. */
   function write<T>(act: () => T): Result<T> {
+    const inCommit = db.transaction(() => {
+      const value = act();
+      if (options.dryRun === true) throw new Undone(value);
+      return value;
+    });
     try {
-      return { ok: true, value: db.transaction(act).immediate() };
+      return { ok: true, value: inCommit.immediate() };
     } catch (error) {
       if (error instanceof Undone) return { ok: true, value: error.value as T };
       if (error instanceof Refused) return { ok: false, refusal: error.refusal };
@@ -318,6 +327,11 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
       return true;
     },
 
+    addAccount: (by, account) =>
+      onAccount(account.number, () => {
+        const [refusal] = admin.addAccounts(by, "accounts add", [account]);
+        if (refusal !== undefined) refuse(refusal.message);
+      }),
     addAccounts(by, act, accounts, dryRun) {
       if (dryRun) return { ok: true, value: admin.refusedAccounts(accounts) };
       return write(() => {
@@ -365,6 +379,7 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
     reservations: durable(reads.reservations),
     reservation: durable(reads.reservation),
     openReservationsAsOf: durable(reads.openReservationsAsOf),
+    overview: reads.overview,
     findings: durable(reads.findings),
     finding: durable(reads.finding),
     findingsOf: durable(reads.findingsOf),
