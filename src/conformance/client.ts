@@ -4,8 +4,11 @@ import { signatureOf } from "../http/authenticate.ts";
 
 export type Call = "reserveFunds" | "transactResult";
 
-/** Clickatell cancels a request that has no answer by then (the guide, 1.3). */
-export const GIVES_UP_MS = 5_000;
+/**
+ * How long is waited for an answer. A reserve without one by then is cancelled by Clickatell (the
+ * guide, 1.3); of a result nothing is said.
+ */
+const GIVES_UP_MS: Readonly<Record<Call, number>> = { reserveFunds: 5_000, transactResult: 8_000 };
 
 export type Target = {
   /** Scheme, host, port; a path of it stands before the paths of the calls. */
@@ -66,9 +69,9 @@ function objectIn(body: string): Answer["json"] {
 }
 
 /** Why there was no answer, in a few words that name no secret. */
-function reason(error: unknown): string {
+function reason(error: unknown, call: Call): string {
   if (!(error instanceof Error)) return "no answer";
-  if (error.name === "TimeoutError") return `no answer within ${GIVES_UP_MS / 1_000} s`;
+  if (error.name === "TimeoutError") return `no answer within ${GIVES_UP_MS[call] / 1_000} s`;
   return "code" in error && typeof error.code === "string" ? error.code : error.message;
 }
 
@@ -127,13 +130,13 @@ export function createClient(target: Target): Client {
             ...sending.headers,
           },
           redirect: "manual",
-          signal: AbortSignal.timeout(GIVES_UP_MS),
+          signal: AbortSignal.timeout(GIVES_UP_MS[call]),
           tls: tlsOf(target, sending.certificate ?? "right"),
         });
         const text = await response.text();
         return ended({ status: response.status, headers: response.headers, body: text }, null);
       } catch (error) {
-        return ended({ status: 0, headers: new Headers(), body: "" }, reason(error));
+        return ended({ status: 0, headers: new Headers(), body: "" }, reason(error, call));
       }
     },
   };

@@ -109,7 +109,8 @@ export function createKit(client: Client, profile: Profile, run: string) {
   async function raw(call: Call, sending: Sending, fields: Fields = {}): Promise<Answer> {
     const answer = await client.send(call, sending);
     const requestId = fields["raasTxnRef"];
-    exchanges.push({ call, answer, requestId: typeof requestId === "string" ? requestId : null });
+    const isNamed = typeof requestId === "string" && requestId !== "";
+    exchanges.push({ call, answer, requestId: isNamed ? requestId : null });
     if (call === "reserveFunds") noteReserve(fields, answer);
     else noteResult(fields, answer);
     return answer;

@@ -105,8 +105,8 @@ export const answerRules: readonly Rule[] = [
       const { withPin: sourceIdentifier, pin } = kit.profile;
       const wrong = kit.reserveFields({ sourceIdentifier, authCode: wrongPin(pin ?? "") });
       mustAnswer(await kit.reserveOnly(wrong), "invalidAuthCode", wrong["raasTxnRef"]);
-      const right = kit.reserveFields({ sourceIdentifier, authCode: pin });
-      mustAnswer(await kit.reserveOnly(right), "success", right["raasTxnRef"]);
+      const right = await kit.reserve({ sourceIdentifier, authCode: pin });
+      must(codeOf(right) === "0000", `the right one: got ${said(right)}`);
     },
   },
   decline("decline.2080", "accountInactive", ["inactive"], ({ profile }) => ({

@@ -1,6 +1,6 @@
 // Contract 5: who is let in. Each rule needs the credentials, to leave them out or make them wrong.
 import { signatureOf } from "../../http/authenticate.ts";
-import { codeOf, must, mustRefuse, said } from "../kit.ts";
+import { codeOf, must, mustRefuse, NotTried, said } from "../kit.ts";
 import type { Rule } from "../rule.ts";
 
 export const authenticationRules: readonly Rule[] = [
@@ -30,13 +30,23 @@ export const authenticationRules: readonly Rule[] = [
   {
     id: "signature.bytes",
     section: "5",
-    words: "The signature is over the body bytes exactly as received, compared before parsing",
+    words: "The signature is over the body bytes exactly as received",
     needs: ["secret", "active"],
     async run(kit) {
       const fields = kit.reserveFields({ channelName: "Caf\u00e9" });
       const body = JSON.stringify(fields, null, 3).replaceAll("\u00e9", "\\u00e9");
       const answer = await kit.raw("reserveFunds", { body: `${body}\n` }, fields);
       must(codeOf(answer) === "0000", `with blanks and escapes: got ${said(answer)}`);
+    },
+  },
+  {
+    id: "signature.first",
+    section: "5",
+    words: "The signature is compared before parsing: 401 whatever the body is",
+    needs: ["secret"],
+    async run(kit) {
+      const served = await kit.reserve({}, { signature: "wrong" });
+      if (served.status !== 401) throw new NotTried(`a wrong signature got ${said(served)}`);
       const unread = await kit.raw("reserveFunds", { body: "{", signature: "wrong" });
       mustRefuse(unread, 401, "no JSON, wrongly signed");
     },

@@ -48,6 +48,7 @@ export const repeatRules: readonly Rule[] = [
         "another channel, timestamp and clientTxnRef": { ...fields, ...others },
       })) {
         const answer = await kit.reserveOnly(repeat);
+        if (answer.status === 400) throw new NotTried(`${what}: not served at all`);
         must(codeOf(answer) === "0000", `${what}: got ${said(answer)}`);
       }
     },

@@ -1,5 +1,5 @@
 // Contract 1: what a reserveFunds may look like and must then be served, and what must be refused.
-import { codeOf, type Fields, type Kit, must, mustRefuse, said } from "../kit.ts";
+import { codeOf, type Fields, type Kit, must, mustRefuse, NotTried, said } from "../kit.ts";
 import type { Rule } from "../rule.ts";
 
 /** The request must be served as any other: its form is no reason to decline it. */
@@ -186,7 +186,7 @@ export const requestRules: readonly Rule[] = [
     needs: [],
     async run(kit) {
       const answer = await kit.reserve({ feeAmount: "canary-value" });
-      if (answer.status !== 400) return;
+      if (answer.status !== 400) throw new NotTried(`a malformed feeAmount got ${said(answer)}`);
       must(codeOf(answer) === "2090", `expected responseCode "2090", got ${said(answer)}`);
       must(/feeAmount/.test(answer.body), "the message does not name the field");
       must(!/canary/.test(answer.body), "the message repeats the value");
@@ -199,7 +199,8 @@ export const requestRules: readonly Rule[] = [
     needs: ["active"],
     async run(kit) {
       const raasTxnRef = kit.newId();
-      await kit.reserve({ raasTxnRef, feeAmount: "free" });
+      const refused = await kit.reserve({ raasTxnRef, feeAmount: "free" });
+      if (refused.status !== 400) throw new NotTried(`a malformed one got ${said(refused)}`);
       const answer = await kit.reserve({ raasTxnRef });
       must(codeOf(answer) === "0000", `expected responseCode "0000", got ${said(answer)}`);
     },
@@ -237,8 +238,8 @@ export const requestRules: readonly Rule[] = [
     needs: ["active"],
     async run(kit) {
       const fields = kit.reserveFields();
-      const bare = JSON.stringify({ ...fields, padding: "" }).length;
-      const ofBytes = (bytes: number) => ({ ...fields, padding: "x".repeat(bytes - bare) });
+      const bare = JSON.stringify({ ...fields, additionalData: "" }).length;
+      const ofBytes = (bytes: number) => ({ ...fields, additionalData: "x".repeat(bytes - bare) });
       mustRefuse(await kit.reserveOnly(ofBytes(65_537)), 413, "65,537 bytes");
       await mustServe(kit, ofBytes(65_536), "65,536 bytes");
     },
