@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { InvalidArgumentError } from "commander";
 import { type Served, serve } from "../src/serve.ts";
 import { EXIT } from "./failure.ts";
-import { cleanLines, note, printText } from "./output.ts";
+import { cleanLines, complain, note, printText } from "./output.ts";
 import { type CommonOptions, command, dataDirOf, typedAction } from "./session.ts";
 
 type ServeOptions = CommonOptions & {
@@ -56,7 +56,7 @@ function stopOnSignals(served: Served): void {
     try {
       await served.close();
     } catch (error) {
-      note(`error: ${why(error)}`);
+      complain(why(error));
       process.exit(EXIT.failed);
     }
     process.exit(EXIT.done);
@@ -110,7 +110,7 @@ export function register(program: Command): void {
           withoutPins: options.withoutPins === true,
           allowUnauthenticated: options.allowUnauthenticated === true,
           onFatal: endAtOnce,
-          onTrouble: (what, error) => note(`error: a ${what} could not be applied: ${why(error)}`),
+          onTrouble: (what, error) => complain(`a ${what} could not be applied: ${why(error)}`),
         });
         stopOnSignals(served);
         for (const warning of served.warnings) printText(`warning: ${warning}`);

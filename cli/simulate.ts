@@ -28,7 +28,7 @@ import {
   type CommonOptions,
   command,
   dataDirOf,
-  print,
+  printAnswer,
   readCount,
   typedAction,
 } from "./session.ts";
@@ -359,7 +359,7 @@ export function register(program: Command): void {
     )
     .action(
       typedAction<[string | undefined], SimulateOptions>(async ([url], options) =>
-        print(await simulate(url, options), options.json === true),
+        printAnswer(await simulate(url, options), options.json === true),
       ),
     );
 }
