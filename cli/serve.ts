@@ -1,7 +1,9 @@
 // serve: answers Clickatell until it is told to stop.
 import { writeSync } from "node:fs";
+import { isatty } from "node:tty";
 import type { Command } from "commander";
 import { InvalidArgumentError } from "commander";
+import { isoTime } from "../src/domain/local-time.ts";
 import { type Served, serve } from "../src/serve.ts";
 import { EXIT } from "./failure.ts";
 import { cleanLines, complain, note, printText } from "./output.ts";
@@ -46,7 +48,7 @@ function demoPurchase(served: Served): string {
   ].join("\n");
 }
 
-function stopOnSignals(served: Served): void {
+function stopOnSignals(served: Served): () => Promise<void> {
   let stopping = false;
   const stop = async () => {
     // A signal to the group and one from the launcher are one wish.
@@ -63,6 +65,28 @@ function stopOnSignals(served: Served): void {
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
+  return stop;
+}
+
+/**
+ * SIGHUP renews the certificate. It also comes as the terminal goes that the server was started on:
+ * then it ends, as it did without a certificate.
+ */
+function renewOnSighup(served: Served, stop: () => Promise<void>): void {
+  const hasTerminal = isatty(2);
+  process.on("SIGHUP", () => {
+    if (hasTerminal && !isatty(2)) {
+      void stop();
+      return;
+    }
+    try {
+      const renewed = served.renewCertificate();
+      if (renewed === null) note("SIGHUP: no certificate is configured, nothing is read again");
+      else note(`the certificate was renewed; it is valid until ${isoTime(renewed.expiresAt)}`);
+    } catch (error) {
+      note(`error: the certificate was NOT renewed, the old one stays in force: ${why(error)}`);
+    }
+  });
 }
 
 /** An error's code or text; SQLite's texts name tables and rules, never a value. */
@@ -112,7 +136,7 @@ export function register(program: Command): void {
           onFatal: endAtOnce,
           onTrouble: (what, error) => complain(`a ${what} could not be applied: ${why(error)}`),
         });
-        stopOnSignals(served);
+        renewOnSighup(served, stopOnSignals(served));
         for (const warning of served.warnings) printText(`warning: ${warning}`);
         if (served.bank.demo) printText(demoPurchase(served));
         note(`transact-bank ${served.bank.code} listens on ${served.url}, data dir: ${dataDir}`);
