@@ -12,6 +12,7 @@ import * as holidays from "./holidays.ts";
 import * as init from "./init.ts";
 import * as journal from "./journal.ts";
 import * as limits from "./limits.ts";
+import * as man from "./man.ts";
 import { beQuiet, errorText } from "./output.ts";
 import * as receipts from "./receipts.ts";
 import * as reports from "./reports.ts";
@@ -21,17 +22,18 @@ import * as secrets from "./secrets.ts";
 import * as serve from "./serve.ts";
 import { type CommonOptions, commonOptions, inheritCommonOptions } from "./session.ts";
 import * as settlement from "./settlement.ts";
+import * as simulate from "./simulate.ts";
 import * as status from "./status.ts";
 import * as verify from "./verify.ts";
 import * as versions from "./version.ts";
 
 /** By task, in the order of the help; a heading of the root's help each. */
 const TASKS: readonly (readonly [task: string, commands: readonly CommandFile[]])[] = [
-  ["Make a bank and run it:", [init, serve, status, doctor, config]],
+  ["Make a bank and run it:", [init, serve, simulate, status, doctor, config]],
   ["Daily work:", [find, accounts, reservations, findings, limits, holidays, sales]],
   ["Reports and books:", [reports, settlement, journal, receipts, verify]],
   ["Secrets and backups:", [secrets, backup]],
-  [ALSO, [versions]],
+  [ALSO, [versions, man]],
 ];
 
 type CommandFile = { readonly register: (program: Command) => void };
