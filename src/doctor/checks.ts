@@ -3,6 +3,7 @@
 import { localTimeText } from "../domain/local-time.ts";
 import { isLoopback } from "../http/listen.ts";
 import { authenticationSummary } from "../serve.ts";
+import { credentialName } from "../service-unit.ts";
 import type { Inspection } from "../storage/sqlite/inspect.ts";
 import { OLDEST_SQLITE } from "../storage/sqlite/open.ts";
 import type { Facts } from "./facts.ts";
@@ -234,7 +235,7 @@ const journalTail = ofDatabase(({ tail, tailError }) => {
 
 /** What a credential of the service is called, for a file of keys/. */
 const isCredential = ({ keys }: Facts, file: string): boolean =>
-  keys.credentials.some((name) => name === `transact-bank.${file}`);
+  keys.credentials.includes(credentialName(file));
 
 function pinKey(facts: Facts): Verdict {
   if (facts.folder === null) return unknown("data dir");
