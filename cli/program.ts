@@ -17,6 +17,7 @@ import * as secrets from "./secrets.ts";
 import * as serve from "./serve.ts";
 import { COMMON_OPTIONS } from "./session.ts";
 import * as settlement from "./settlement.ts";
+import * as status from "./status.ts";
 import * as verify from "./verify.ts";
 import * as version from "./version.ts";
 
@@ -24,6 +25,7 @@ import * as version from "./version.ts";
 const GROUPS = [
   init,
   serve,
+  status,
   accounts,
   limits,
   reservations,

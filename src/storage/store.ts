@@ -366,6 +366,16 @@ export type LedgerAccount = {
   readonly balance: Minor;
 };
 
+/** Counts that tell at a glance how the bank is; none reads a whole table. */
+export type Overview = {
+  readonly open: number;
+  /** When the oldest open reservation was made. */
+  readonly oldestOpenAt: number | null;
+  /** Of the open ones, those made before the instant that was asked about. */
+  readonly openBefore: number;
+  readonly findings: readonly { readonly kind: FindingKind; readonly open: number }[];
+};
+
 export type Holiday = { readonly day: LocalDay; readonly name: string };
 
 export type Check = {
@@ -465,6 +475,8 @@ export type Store = {
   reservation(ref: string): ReservationView | null;
   /** Those open at an instant, oldest first; none but them and those that ended since is touched. */
   openReservationsAsOf(at: number): ReservationView[];
+  /** Counts alone, so it waits for no flush: what they count may be on the disk in a moment. */
+  overview(before: number): Overview;
   /** The most urgent first. */
   findings(filter: FindingFilter): FindingView[];
   finding(id: number): FindingView | null;

@@ -363,6 +363,7 @@ function lookAtAll({ store }: TemporaryBank): void {
   store.reservation(reference);
   store.openReservationsAsOf(at(9));
   store.findings({ ...page, openAt: at(9) });
+  store.overview(at(9));
   store.finding(1);
   store.findingsOf(requestId, reference);
   store.journal({ ...page, from: 0, to: EVER });

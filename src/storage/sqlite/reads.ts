@@ -17,6 +17,7 @@ import type {
   LedgerAccount,
   LimitRow,
   Mark,
+  Overview,
   Store,
 } from "../store.ts";
 import { LIMIT_COLUMNS } from "./admin.ts";
@@ -125,6 +126,15 @@ export function readsOn(db: Database, bank: BankIdentity) {
     return [...open, ...closed].sort((a, b) => a.id - b.id).slice(0, limit);
   }
 
+  const openCount = db.query(
+    `SELECT count(*) AS open, min(reserved_at) AS oldestOpenAt,
+       count(CASE WHEN reserved_at < ? THEN 1 END) AS openBefore
+     FROM requests WHERE state = 'reserved' AND reserved_at >= 0`,
+  );
+  const openFindings = db.query(
+    "SELECT count(*) AS open FROM findings WHERE kind = ? AND closed_at IS NULL",
+  );
+
   const kindOf = db.query("SELECT kind FROM findings WHERE id = ?");
   // In one read, so that one that is closed meanwhile is neither missed nor listed twice.
   const findingsPage = db.transaction((filter: FindingFilter) => {
@@ -184,6 +194,15 @@ export function readsOn(db: Database, bank: BankIdentity) {
       return db
         .query(`SELECT ${LIMIT_COLUMNS} FROM limits ORDER BY scope, scope_key`)
         .all() as LimitRow[];
+    },
+
+    overview(before: number): Overview {
+      const open = openCount.get(before) as Omit<Overview, "findings">;
+      const findings = FINDING_KINDS.map((kind) => ({
+        kind,
+        open: (openFindings.get(kind) as { open: number }).open,
+      }));
+      return { ...open, findings };
     },
 
     findings: (filter: FindingFilter): FindingView[] => findingsPage(filter),

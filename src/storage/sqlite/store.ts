@@ -379,6 +379,7 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
     reservations: durable(reads.reservations),
     reservation: durable(reads.reservation),
     openReservationsAsOf: durable(reads.openReservationsAsOf),
+    overview: reads.overview,
     findings: durable(reads.findings),
     finding: durable(reads.finding),
     findingsOf: durable(reads.findingsOf),
