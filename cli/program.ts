@@ -15,6 +15,7 @@ import * as reservations from "./reservations.ts";
 import * as sales from "./sales.ts";
 import * as secrets from "./secrets.ts";
 import * as serve from "./serve.ts";
+import * as service from "./service.ts";
 import { COMMON_OPTIONS } from "./session.ts";
 import * as settlement from "./settlement.ts";
 import * as status from "./status.ts";
@@ -26,6 +27,7 @@ const GROUPS = [
   init,
   serve,
   status,
+  service,
   accounts,
   limits,
   reservations,

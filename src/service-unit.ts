@@ -127,6 +127,7 @@ ProtectKernelLogs=yes
 ProtectKernelModules=yes
 ProtectKernelTunables=yes
 PrivateDevices=yes
+PrivateMounts=yes
 PrivateTmp=yes
 DevicePolicy=closed
 KeyringMode=private
@@ -140,7 +141,8 @@ SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
 SystemCallErrorNumber=EPERM
-# Not MemoryDenyWriteExecute: the program's runtime compiles to machine code as it runs.
+# Not MemoryDenyWriteExecute: the program's runtime compiles to machine code as it runs. With it
+# the program works, at half its speed or less.
 
 [Install]
 WantedBy=multi-user.target

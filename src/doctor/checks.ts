@@ -273,7 +273,11 @@ function secrets(facts: Facts): Verdict {
     const rotate = `transact-bank secrets rotate --kind ${kind}`;
     if (!state.ok) return fail(state.why, rotate);
     if (state.value === null) {
-      if (!wanted[kind] || isCredential(facts, `${kind}.json`)) continue;
+      if (!wanted[kind]) continue;
+      if (isCredential(facts, `${kind}.json`)) {
+        set.push(`${kind} (a credential of the service)`);
+        continue;
+      }
       return fail(`the ${kind} secret is required and not set`, rotate);
     }
     set.push(wanted[kind] ? kind : `${kind} (not required)`);
