@@ -1,8 +1,10 @@
 // Every command there is, put together.
 import { Command, Help, type Option } from "commander";
 import * as accounts from "./accounts.ts";
+import * as backup from "./backup.ts";
 import * as config from "./config.ts";
 import * as doctor from "./doctor.ts";
+import * as find from "./find.ts";
 import * as findings from "./findings.ts";
 import * as holidays from "./holidays.ts";
 import * as init from "./init.ts";
@@ -30,6 +32,7 @@ const GROUPS = [
   service,
   accounts,
   limits,
+  find,
   reservations,
   findings,
   reports,
@@ -39,6 +42,7 @@ const GROUPS = [
   holidays,
   sales,
   secrets,
+  backup,
   verify,
   doctor,
   config,
