@@ -3,6 +3,7 @@
 import { realpathSync } from "node:fs";
 import { resolve } from "node:path";
 import { type Command, Option } from "commander";
+import { backupFolder } from "../src/backup/create.ts";
 import { readConfig } from "../src/config.ts";
 import {
   assertSystemd,
@@ -32,11 +33,15 @@ type ServiceOptions = CommonOptions & {
   readonly credentials: CredentialSource;
 };
 
-/** The port and the folders of a bank that is there and can be read; else what `init` makes. */
+/** The port and the backups' folder of a bank that can be read; else those of a new bank. */
 function configured(dataDir: string): Pick<UnitOptions, "lowPort" | "writes"> {
   try {
-    const { port } = readConfig(dataDir);
-    return { lowPort: port > 0 && port < 1024, writes: [] };
+    const config = readConfig(dataDir);
+    const backups = backupFolder({ dataDir, config });
+    return {
+      lowPort: config.port > 0 && config.port < 1024,
+      writes: backups.startsWith(`${dataDir}/`) ? [] : [backups],
+    };
   } catch {
     return { lowPort: false, writes: [] };
   }
