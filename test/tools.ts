@@ -1,14 +1,11 @@
-// Programs that some tests check with, and that npm does not bring. `.ci/run` installs them, so
-// that nothing is skipped there; elsewhere a missing one is said, and its tests are skipped.
-import { test } from "bun:test";
+// Programs of the system that some checks need. .ci/run installs all of them, so that there a
+// missing one fails; elsewhere the check says that it was left out.
 
-/** `test` where all of the programs are there; `purpose` says what is not checked without them. */
-export function testWith(programs: readonly string[], purpose: string): typeof test {
-  const missing = programs.filter((program) => Bun.which(program) === null);
-  if (missing.length === 0) return test;
-  if (process.env["CI"] === "true") {
-    throw new Error(`${missing.join(", ")} missing: .ci/run installs what the tests need`);
-  }
-  console.error(`NOT CHECKED: ${purpose}: ${missing.join(", ")} missing`);
-  return test.if(false) as typeof test;
+/** The path of a program; null where it is missing, which is said and must end the test. */
+export function tool(name: string, forWhat: string): string | null {
+  const path = Bun.which(name);
+  if (path !== null) return path;
+  if (process.env["CI"] === "true") throw new Error(`${name} is missing: .ci/run installs it`);
+  console.error(`NOT CHECKED: ${forWhat}, for ${name} is not installed`);
+  return null;
 }
