@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import { type LocalDay, localDay } from "../src/domain/local-time.ts";
 import { FORMATS, type Format, type Report, render, withHead } from "../src/reports/render.ts";
 import type { Period } from "../src/reports/settlement.ts";
-import { deliver, formatOf, pageParts } from "./deliver.ts";
+import { deliver, formatOf, namesFile, pageParts } from "./deliver.ts";
 import { EXIT, Failure } from "./failure.ts";
 import { note } from "./output.ts";
 import type { CommonOptions, Session, Written } from "./session.ts";
@@ -16,15 +16,16 @@ export type ReportOptions = CommonOptions & {
 };
 
 export const CSV_HELP = `
-CSV is RFC 4180 in UTF-8 with a header; every record is one line and ends with LF. Amounts are
-decimals, times ISO 8601 UTC. A text that a spreadsheet would run begins with an apostrophe. The
-last record, journalHead, has no figures: it is the journal's newest record and hash, to keep.`;
+CSV is RFC 4180 in UTF-8 with a header; every record is one line and ends with
+LF. Amounts are decimals, times ISO 8601 UTC. A text that a spreadsheet would
+run begins with an apostrophe. The last record, journalHead, has no figures: it
+is the journal's newest record and its hash, to be kept.`;
 
 /** The options that every report has; `whatFails` is what a person must look at, where it has such. */
 export function reportOptions(report: Command, whatFails?: string): Command {
   report
     .addOption(new Option("--format <format>", "table for people (default)").choices(FORMATS))
-    .option("--output <file>", "write it to this file, mode 0600, whole or not at all");
+    .option("--output <file>", "write it here, mode 0600, whole or not at all");
   return whatFails === undefined
     ? report
     : report.option("--fail-on-findings", `exit 6 if ${whatFails}`);
@@ -53,7 +54,7 @@ export async function publish(
   const parts = format === "table" ? pageParts(report.page()) : render(report, format);
   const dryRun = options.dryRun === true;
   await deliver(parts, options.output, dryRun);
-  if (options.output !== undefined && options.json !== true) {
+  if (namesFile(options.output) && options.json !== true) {
     note(`${dryRun ? "dry run, so not " : ""}written to ${options.output}`);
   }
   const fails = options.failOnFindings === true && report.findings > 0;

@@ -170,8 +170,9 @@ function addActivity(reports: Command): void {
     .addHelpText(
       "after",
       `${CSV_HELP}
-The column section is day, answer, product, channel or total. Each request is counted once, on the
-day it came first; the purchases of the days named are read, a second or so for each million.`,
+The column section is day, answer, product, channel or total. Each request is
+counted once, on the day it came first. The purchases of the days named are
+read one by one: a second or so for each million.`,
     )
     .action(
       withBank((session, _: [], options: ReportOptions & SpanOptions) => {

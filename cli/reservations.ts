@@ -6,7 +6,7 @@ import { isEarlyRelease, type SettleAction } from "../src/domain/settle.ts";
 import { reservationJson } from "../src/reports/views.ts";
 import type { Bank, ReservationView } from "../src/storage/store.ts";
 import { dossierAnswer, purchaseOf, purchaseText } from "./dossier.ts";
-import { money, note } from "./output.ts";
+import { money, warn } from "./output.ts";
 import { confirm } from "./prompt.ts";
 import { registerList } from "./purchases-list.ts";
 import { command, found, group, type Session, unwrap, withBank } from "./session.ts";
@@ -48,7 +48,7 @@ async function settle(session: Session, ref: string, action: SettleAction, bankB
   const { store, bank, by } = session;
   const reservation = found(store.reservation(ref), `reservation ${ref}`);
   const warning = action === "release" ? earlyWarning(session, reservation) : null;
-  if (warning !== null && !session.json) note(`warning: ${warning}`);
+  if (warning !== null && !session.json) warn(warning);
   await confirm(session, questionOf(reservation, { action, bankBears, bank }));
   const settled = unwrap(
     store.settle(by, reservation.reference, action, bankBears, reservation.state),

@@ -50,9 +50,10 @@ export function registerStatement(accounts: Command): void {
     .addHelpText(
       "after",
       `${CSV_HELP}
-The column section is opening, entry or closing. A buyer is shown by the last four characters. A
-customer's entries are found at once; for one of the bank's own accounts (@clickatell, @income,
-@suspense, @loss, @funding) the journal is searched from --from on.`,
+The column section is opening, entry or closing. A buyer is shown by the last
+four characters. A customer's entries are found at once; for one of the bank's
+own accounts (@clickatell, @income, @suspense, @loss, @funding) the journal is
+searched from --from on.`,
     )
     .action(
       withBank((session, [number]: [string], options: Options) =>
