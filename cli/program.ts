@@ -1,6 +1,7 @@
 // Every command there is, put together.
 import { Command, Help, type Option } from "commander";
 import * as accounts from "./accounts.ts";
+import * as approvals from "./approvals.ts";
 import * as config from "./config.ts";
 import * as findings from "./findings.ts";
 import * as holidays from "./holidays.ts";
@@ -31,6 +32,7 @@ const GROUPS = [
   journal,
   receipts,
   settlement,
+  approvals,
   holidays,
   sales,
   secrets,

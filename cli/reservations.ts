@@ -22,11 +22,12 @@ import type {
   ReceiptView,
   ReservationView,
 } from "../src/storage/store.ts";
+import { perform } from "./control.ts";
 import { type List, limitOption, writeList } from "./list.ts";
 import { facts, money, note, table } from "./output.ts";
 import { confirm } from "./prompt.ts";
 import { answerText } from "./receipts.ts";
-import { command, found, group, type Session, unwrap, withBank } from "./session.ts";
+import { command, found, group, type Session, withBank } from "./session.ts";
 import { calendarOf, fromOption, readSpan, type SpanOptions, toOption } from "./times.ts";
 
 // ---------------------------------------------------------------- list
@@ -228,18 +229,17 @@ function questionOf(
 }
 
 async function settle(session: Session, ref: string, action: SettleAction, bankBears: boolean) {
-  const { store, bank, by } = session;
+  const { store, bank } = session;
   const reservation = found(store.reservation(ref), `reservation ${ref}`);
   const warning = action === "release" ? earlyWarning(session, reservation) : null;
   if (warning !== null && !session.json) note(`warning: ${warning}`);
   await confirm(session, questionOf(reservation, { action, bankBears, bank }));
-  const settled = unwrap(
-    store.settle(by, reservation.reference, action, bankBears, reservation.state),
-  );
-  return {
+  const { reference, state } = reservation;
+  const args = { ref: reference, bankBears, seen: state };
+  return perform(session, { act: `reservations ${action}`, args }, (settled) => ({
     json: { ...reservationJson(settled), warning },
     text: () => figures(settled, bank),
-  };
+  }));
 }
 
 function addSettling(

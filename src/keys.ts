@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { writeFileDurably } from "./files.ts";
 
-const KEYS_DIR = "keys";
+export const KEYS_DIR = "keys";
 const PIN_KEY = "pin.key";
 const RECEIPT_KEY = "receipt.key";
 const KEY_BYTES = 32;
