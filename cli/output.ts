@@ -179,8 +179,8 @@ export function table(columns: readonly Column[], rows: Rows): string {
   return [...tableLines(columns, rows)].join("\n");
 }
 
-/** The facts of one thing, a line each: a label and what it is. */
-export function facts(pairs: readonly (readonly [label: string, value: string])[]): string {
-  const columns: readonly Column[] = [{ title: "" }, { title: "" }];
-  return [...linesOf(columns, pairs, widthsOf(columns, pairs))].join("\n");
+/** The facts of one thing, a line each: a label and what it is, or more columns than that. */
+export function facts(rows: readonly (readonly [label: string, ...values: string[]])[]): string {
+  const columns = (rows[0] ?? []).map((): Column => ({ title: "" }));
+  return [...linesOf(columns, rows, widthsOf(columns, rows))].join("\n");
 }

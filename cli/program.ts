@@ -2,7 +2,10 @@
 import { Command, Help, type Option } from "commander";
 import * as accounts from "./accounts.ts";
 import * as approvals from "./approvals.ts";
+import * as backup from "./backup.ts";
 import * as config from "./config.ts";
+import * as doctor from "./doctor.ts";
+import * as find from "./find.ts";
 import * as findings from "./findings.ts";
 import * as holidays from "./holidays.ts";
 import * as init from "./init.ts";
@@ -17,6 +20,7 @@ import * as secrets from "./secrets.ts";
 import * as serve from "./serve.ts";
 import { COMMON_OPTIONS } from "./session.ts";
 import * as settlement from "./settlement.ts";
+import * as status from "./status.ts";
 import * as verify from "./verify.ts";
 import * as version from "./version.ts";
 
@@ -24,8 +28,10 @@ import * as version from "./version.ts";
 const GROUPS = [
   init,
   serve,
+  status,
   accounts,
   limits,
+  find,
   reservations,
   findings,
   reports,
@@ -36,7 +42,9 @@ const GROUPS = [
   holidays,
   sales,
   secrets,
+  backup,
   verify,
+  doctor,
   config,
   version,
 ];

@@ -128,7 +128,8 @@ function asDryRun(answer: Answer | Written): Answer | Written {
   return { ...answer, json: marked, text: () => `${DRY_RUN}; without --dry-run:\n\n${text()}` };
 }
 
-function print(answer: Answer | Written, json: boolean): void {
+/** Prints what a command says, and sets the exit code. */
+export function printAnswer(answer: Answer | Written, json: boolean): void {
   if (!("written" in answer)) {
     if (json) printJson(answer.json);
     else printText(answer.text());
@@ -169,7 +170,7 @@ export function withBank<Args extends unknown[] = [], Options = unknown>(
       const yes = options.yes === true || dryRun;
       const session = { store, config, bank: store.bank(), dataDir, by, json, yes, dryRun };
       const answer = await run(session, args, options);
-      print(dryRun ? asDryRun(answer) : answer, json);
+      printAnswer(dryRun ? asDryRun(answer) : answer, json);
     } finally {
       opened.close();
     }
@@ -181,7 +182,7 @@ export function withoutBank<Options = unknown>(
   run: (options: Options & CommonOptions) => Answer | Promise<Answer>,
 ): CommanderAction {
   return typedAction<[], Options>(async (_, options) => {
-    print(await run(options), options.json === true);
+    printAnswer(await run(options), options.json === true);
   });
 }
 

@@ -20,6 +20,21 @@ const path = (standard: string) =>
   });
 const fileName = Type.String({ minLength: 1, rule: "a file name" });
 
+const backup = Type.Object(
+  {
+    folder: Type.String({ minLength: 1, default: "backups", rule: "a folder" }),
+    at: Type.Array(Type.String({ pattern: "^([01][0-9]|2[0-3]):[0-5][0-9]$" }), {
+      maxItems: 24,
+      default: ["02:00"],
+      rule: 'a list of local times such as ["02:00"]; an empty one is never',
+    }),
+    keep_days: Type.Integer({ minimum: 1, maximum: 3_660, default: 7, rule: "1 to 3660 days" }),
+    keep_weeks: Type.Integer({ minimum: 0, maximum: 520, default: 8, rule: "0 to 520 weeks" }),
+    key_file: Type.Optional(fileName),
+  },
+  { additionalProperties: false, default: {}, rule: "a table, such as [backup]" },
+);
+
 const Schema = Type.Object(
   {
     host: Type.String({ minLength: 1, default: "127.0.0.1", rule: "an address to listen on" }),
@@ -68,6 +83,7 @@ const Schema = Type.Object(
         { additionalProperties: false, rule: "a table with certificate and key" },
       ),
     ),
+    backup,
   },
   { additionalProperties: false },
 );
@@ -175,5 +191,15 @@ require_signature = ${requireSignature}
 # certificate = "/etc/ssl/bank.pem"
 # key = "/etc/ssl/bank.key"
 # client_ca = "/etc/ssl/clickatell-ca.pem"
+
+# A backup is made by itself at these local times; [] is never. All of the last days that have any
+# are kept, and the newest of each of the last weeks. A relative folder is in the data dir.
+# [backup]
+# folder = "backups"
+# at = ["02:00"]
+# keep_days = 7
+# keep_weeks = 8
+# Encrypt them to the age recipients in this file ("backup new-key" makes one).
+# key_file = "/etc/transact-bank/backup.recipient"
 `;
 }

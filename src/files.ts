@@ -45,9 +45,12 @@ export function makeFolderDurably(folder: string): void {
   }
 }
 
+/** What doctor writes to see how long a flush takes, and takes away again. */
+export const FLUSH_TRIAL = "doctor.trial";
+
 /** What the program itself makes in a data dir; anything else there is somebody's. */
 const OWN_FILES =
-  /^(keys|config\.toml(\.new)?|bank\.db(-wal|-shm|-journal)?|serve\.lock(-\w+)?|serve\.sock)$/;
+  /^(keys|config\.toml(\.new)?|bank\.db(-wal|-shm|-journal)?|(serve|backup)\.lock(-\w+)?|serve\.sock|doctor\.trial|backups|(backup|restore)\.tmp|replaced-\w+)$/;
 export const isOwnFile = (name: string): boolean => OWN_FILES.test(name);
 
 /** The bits that let others than the owner in. */

@@ -33,6 +33,18 @@ export function listedFrom(confirmedAt: number, calendar: Calendar): number {
   return startOfLocalDay(addDays(lastDay, 1), calendar.timeZone);
 }
 
+/** What was confirmed before this instant, and has no result, is listed at `asOf`. */
+export function listedBefore(asOf: number, calendar: Calendar): number {
+  let day = localDay(asOf, calendar.timeZone);
+  for (;;) {
+    const midnight = startOfLocalDay(day, calendar.timeZone);
+    const dayBefore = addDays(day, -1);
+    if (listedFrom(startOfLocalDay(dayBefore, calendar.timeZone), calendar) <= asOf)
+      return midnight;
+    day = dayBefore;
+  }
+}
+
 /** How many business days have begun after the day of `from`, up to the day of `to`. */
 export function businessDaysBetween(from: number, to: number, calendar: Calendar): number {
   const lastDay = localDay(to, calendar.timeZone);

@@ -6,6 +6,7 @@ import {
   type Calendar,
   DAYS_TO_CONFIRM,
   isBusinessDay,
+  listedBefore,
   listedFrom,
 } from "../../src/domain/business-days.ts";
 
@@ -129,4 +130,18 @@ test("at the instant it is listed from, seven business days are over and an eigh
   const listed = listedFrom(confirmed, JOHANNESBURG);
   expect(businessDaysBetween(confirmed, listed - 1, JOHANNESBURG)).toBe(7);
   expect(businessDaysBetween(confirmed, listed, JOHANNESBURG)).toBe(8);
+});
+
+test.each([
+  // Wednesday 2026-03-11 is day 7 of Monday the 2nd, which is listed from the midnight after it.
+  ["2026-03-11T23:59:59+02:00", "2026-03-02T00:00:00+02:00"],
+  ["2026-03-12T00:00:00+02:00", "2026-03-03T00:00:00+02:00"],
+  ["2026-03-12T23:59:59+02:00", "2026-03-03T00:00:00+02:00"],
+  ["2026-03-13T00:00:00+02:00", "2026-03-04T00:00:00+02:00"],
+  ["2026-03-15T12:00:00+02:00", "2026-03-05T00:00:00+02:00"],
+])("at %s those confirmed before %s are listed", (asOf, before) => {
+  const limit = listedBefore(Date.parse(asOf), JOHANNESBURG);
+  expect(new Date(limit).toISOString()).toBe(new Date(before).toISOString());
+  expect(listedFrom(limit - 1, JOHANNESBURG)).toBeLessThanOrEqual(Date.parse(asOf));
+  expect(listedFrom(limit, JOHANNESBURG)).toBeGreaterThan(Date.parse(asOf));
 });

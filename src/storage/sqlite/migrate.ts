@@ -8,7 +8,8 @@ export const MIGRATIONS: readonly string[] = [bank, approvals];
 /** The database is newer than this program: going back is refused. */
 export class NewerDatabase extends Error {}
 
-function versionOf(db: Database): number {
+/** The version of the tables: how many migrations made them. */
+export function versionOf(db: Database): number {
   return (db.query("PRAGMA user_version").get() as { user_version: number }).user_version;
 }
 

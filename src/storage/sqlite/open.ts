@@ -4,17 +4,18 @@ import { accessSync, constants, existsSync } from "node:fs";
 import { join } from "node:path";
 import { INTERNAL_ACCOUNTS } from "../../domain/account.ts";
 import type { BankIdentity } from "../store.ts";
-import { isNewest, migrate, NewerDatabase } from "./migrate.ts";
+import { isNewest, migrate, NewerDatabase, versionOf } from "./migrate.ts";
 
 export const DATABASE_FILE = "bank.db";
 export const WAL_FILE = `${DATABASE_FILE}-wal`;
-const LOCK_FILE = "serve.lock";
+export const LOCK_FILE = "serve.lock";
+const BACKUP_LOCK = "backup.lock";
 
 /** "TxBk", in the header of every database of ours: a foreign file is told by its absence. */
 const APPLICATION_ID = 0x5478426b;
 
 /** SQLite before this version may lose a commit when the WAL is reset under a reader. */
-const OLDEST_SQLITE = "3.51.3";
+export const OLDEST_SQLITE = "3.51.3";
 
 /** How long an admin's command waits for another writer's commit. */
 export const BUSY_TIMEOUT_MS = 10_000;
@@ -39,7 +40,7 @@ function assertSqliteVersion(db: Database): void {
 }
 
 /** Refuses what another program wrote, before anything is changed in it. */
-function assertOurs(db: Database, file: string): void {
+export function assertOurs(db: Database, file: string): void {
   const id = db.query("PRAGMA application_id").get() as { application_id: number };
   if (id.application_id !== APPLICATION_ID) {
     throw new CannotOpen(`${file} was not made by this program: name another data dir`);
@@ -92,7 +93,7 @@ function assertWritable(db: Database, file: string): void {
 }
 
 /** Gives the database file of a data dir; throws CannotOpen where there is none. */
-function databaseFile(dataDir: string): string {
+export function databaseFile(dataDir: string): string {
   const file = join(dataDir, DATABASE_FILE);
   try {
     accessSync(file, constants.R_OK | constants.W_OK);
@@ -113,7 +114,7 @@ const codeOf = (error: unknown): string =>
 export const isBusy = (error: unknown): boolean => codeOf(error).startsWith("SQLITE_BUSY");
 
 /** Why a database could not be opened, with what to do. */
-function cannotOpen(file: string, error: unknown): CannotOpen {
+export function cannotOpen(file: string, error: unknown): CannotOpen {
   if (error instanceof CannotOpen) return error;
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof NewerDatabase) return new CannotOpen(message);
@@ -146,6 +147,31 @@ function migrateOpened(db: Database, dataDir: string, synchronous: "FULL" | "NOR
  * which flushes the WAL itself before any answer. Throws CannotOpen with what to do.
  */
 export function openDatabase(dataDir: string, synchronous: "FULL" | "NORMAL"): Database {
+  return opened(dataDir, synchronous, (db) => {
+    if (!isNewest(db)) migrateOpened(db, dataDir, synchronous);
+  });
+}
+
+/** Opens it for a copy, without migrating it; one that a later program wrote is refused. */
+export function openAsItIs(dataDir: string): Database {
+  return opened(dataDir, "FULL", (db) => void isNewest(db));
+}
+
+/** The version of the tables in a data dir's database, which this program knows or is older. */
+export function schemaVersionOf(dataDir: string): number {
+  const db = openAsItIs(dataDir);
+  try {
+    return versionOf(db);
+  } finally {
+    db.close();
+  }
+}
+
+function opened(
+  dataDir: string,
+  synchronous: "FULL" | "NORMAL",
+  checkVersion: (db: Database) => void,
+): Database {
   const file = databaseFile(dataDir);
   const until = performance.now() + BUSY_TIMEOUT_MS;
   for (;;) {
@@ -157,7 +183,7 @@ export function openDatabase(dataDir: string, synchronous: "FULL" | "NORMAL"): D
       assertOurs(db, file);
       settings(db, synchronous);
       if (synchronous === "NORMAL") assertWritable(db, file);
-      if (!isNewest(db)) migrateOpened(db, dataDir, synchronous);
+      checkVersion(db);
       return db;
     } catch (error) {
       db.close();
@@ -263,29 +289,38 @@ export function checkBeforeServing(dataDir: string): void {
 /**
  * Takes the data dir for one server; gives the function that lets it go. `taken` is what is said
  * where another process has it.
- * The lock is SQLite's own on a file beside the database, so a killed server leaves none behind.
  */
 export function lockForServing(
   dataDir: string,
   taken = `another server serves ${dataDir}: stop it first`,
 ): () => void {
+  return lock(dataDir, LOCK_FILE, taken);
+}
+
+/** Takes the right to make a backup of the data dir; gives the function that lets it go. */
+export function lockForBackup(dataDir: string): () => void {
+  return lock(dataDir, BACKUP_LOCK, `another backup of ${dataDir} is being made: wait for it`);
+}
+
+/** The lock is SQLite's own on a file beside the database, so a killed process leaves none behind. */
+function lock(dataDir: string, name: string, taken: string): () => void {
   databaseFile(dataDir);
-  const lock = new Database(join(dataDir, LOCK_FILE), { create: true, readwrite: true });
+  const file = join(dataDir, name);
+  const held = new Database(file, { create: true, readwrite: true });
   try {
-    lock.run("PRAGMA locking_mode = EXCLUSIVE");
-    lock.run("BEGIN EXCLUSIVE");
+    held.run("PRAGMA locking_mode = EXCLUSIVE");
+    held.run("BEGIN EXCLUSIVE");
     // A file that SQLite could open for reading alone is not locked by that: a write tells.
-    lock.run("PRAGMA user_version = 1");
+    held.run("PRAGMA user_version = 1");
   } catch (error) {
-    lock.close();
+    held.close();
     if (isBusy(error)) throw new CannotOpen(taken);
     // Whoever tells people of errors knows what to do about this one.
     if (codeOf(error) === "SQLITE_FULL") throw error;
     const why = error instanceof Error ? error.message : String(error);
-    const file = join(dataDir, LOCK_FILE);
     throw new CannotOpen(
       `${file} cannot be locked (${why}): check the disk, and run this as its own user`,
     );
   }
-  return () => lock.close();
+  return () => held.close();
 }

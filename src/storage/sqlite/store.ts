@@ -58,7 +58,7 @@ type BankRow = {
   pausedReason: string | null;
 };
 
-function readBank(db: Database): Bank {
+export function readBank(db: Database): Bank {
   const row = db
     .query(
       `SELECT code, currency, minor_digits AS minorDigits, time_zone AS timeZone, country, demo,
@@ -403,7 +403,12 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
     limits: durable(reads.limits),
     reservations: durable(reads.reservations),
     reservation: durable(reads.reservation),
+    purchases: durable(reads.purchases),
+    purchase: durable(reads.purchase),
+    past: durable(reads.past),
+    buyerHistory: durable(reads.buyerHistory),
     openReservationsAsOf: durable(reads.openReservationsAsOf),
+    overview: reads.overview,
     findings: durable(reads.findings),
     finding: durable(reads.finding),
     findingsOf: durable(reads.findingsOf),

@@ -1,0 +1,221 @@
+// backup: copies of the bank that are verified, and the way back from one.
+import { existsSync } from "node:fs";
+import { constants, setPriority, tmpdir } from "node:os";
+import { basename, resolve } from "node:path";
+import type { Command } from "commander";
+import { type Backup, backupFolder, backupKeys, createBackup } from "../src/backup/create.ts";
+import { problemsOf } from "../src/backup/examine.ts";
+import { type BackupFile, backupsIn, type Manifest } from "../src/backup/format.ts";
+import { newKeyFile, readKeyFile } from "../src/backup/key-file.ts";
+import { verifyBackup } from "../src/backup/verify.ts";
+import { readConfig } from "../src/config.ts";
+import { isoTime, localTimeText } from "../src/domain/local-time.ts";
+import { writeFileDurably } from "../src/files.ts";
+import { EXIT, Failure } from "./failure.ts";
+import { facts, table } from "./output.ts";
+import {
+  type Answer,
+  type CommonOptions,
+  command,
+  group,
+  printAnswer,
+  typedAction,
+  withBank,
+  withoutBank,
+} from "./session.ts";
+
+type KeyOption = { readonly keyFile?: string };
+type CreateOptions = KeyOption & { readonly folder?: string };
+
+const KEY_FILE = "--key-file <file>";
+
+/** Beside a server the answers come first: this may take a little longer. */
+function giveWay(): void {
+  try {
+    setPriority(constants.priority.PRIORITY_LOW);
+  } catch {
+    // A service may be forbidden to; it works all the same.
+  }
+}
+
+export function sizeText(bytes: number): string {
+  const units = ["bytes", "KB", "MB", "GB", "TB"];
+  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(bytes, 1)) / 3));
+  const figure = bytes / 1000 ** power;
+  return `${power === 0 ? figure : figure.toFixed(1)} ${units[power]}`;
+}
+
+const headText = ({ record, hash }: Manifest["journalHead"]) => `${record}:${hash}`;
+
+function manifestJson(manifest: Manifest) {
+  const { program, schemaVersion, bankCode, createdAt, journalHead, files } = manifest;
+  return { program, schemaVersion, bankCode, createdAt, journalHead, files };
+}
+
+function backupJson({ file, size, sha256, encrypted, manifest }: Backup) {
+  return { file, sizeBytes: size, sha256, encrypted, ...manifestJson(manifest) };
+}
+
+function backupText({ file, size, sha256, encrypted, manifest }: Backup): string {
+  return [
+    facts([
+      ["Backup", file],
+      ["Size", `${sizeText(size)}${encrypted ? ", encrypted" : ""}`],
+      ["SHA-256", sha256],
+      ["Journal's head", headText(manifest.journalHead)],
+    ]),
+    "",
+    "Verified. keys/ is in no backup: keep them apart (transact-bank secrets export).",
+  ].join("\n");
+}
+
+function addCreate(backup: Command): void {
+  command(backup, {
+    form: "create",
+    summary: "Make a verified backup now, also while the server runs",
+    kind: "read",
+    examples: ["backup create", "backup create --folder /mnt/usb --key-file ./backup.recipient"],
+  })
+    .option("--folder <folder>", "where to put it; config.toml's, or backups in the data dir")
+    .option(KEY_FILE, "encrypt it to the age recipients in this file; config.toml's, or none")
+    .action(
+      withBank<[], CreateOptions>(async ({ dataDir, config }, _, { folder, keyFile }) => {
+        giveWay();
+        const made = await createBackup({ dataDir, config, folder, keyFile });
+        return { json: backupJson(made), text: () => backupText(made) };
+      }),
+    );
+}
+
+function listTable(backups: readonly BackupFile[], timeZone: string, folder: string): string {
+  if (backups.length === 0) return `No backups in ${folder}.`;
+  return table(
+    [
+      { title: "Made" },
+      { title: "Size", align: "right" },
+      { title: "Encrypted" },
+      { title: "File", whole: true },
+    ],
+    backups.map(({ createdAt, size, encrypted, file }) => [
+      localTimeText(createdAt, timeZone),
+      sizeText(size),
+      encrypted ? "yes" : "no",
+      basename(file),
+    ]),
+  );
+}
+
+function addList(backup: Command): void {
+  command(backup, {
+    form: "list",
+    summary: "List the bank's backups, the newest first",
+    kind: "read",
+    examples: ["backup list", "backup list --folder /mnt/usb --json"],
+  })
+    .option("--folder <folder>", "where they are; config.toml's, or backups in the data dir")
+    .action(
+      withBank<[], { folder?: string }>(({ dataDir, config, bank }, _, { folder: named }) => {
+        const folder = backupFolder({ dataDir, config, folder: named });
+        const backups = backupsIn(folder, bank.code);
+        return {
+          json: backups.map(({ file, bankCode, createdAt, encrypted, size }) => ({
+            file,
+            bankCode,
+            createdAt: isoTime(createdAt),
+            encrypted,
+            sizeBytes: size,
+          })),
+          text: () => listTable(backups, bank.timeZone, folder),
+        };
+      }),
+    );
+}
+
+/** The keys named, or those of a data dir that is named. */
+async function keysFor({ keyFile, dataDir }: KeyOption & CommonOptions) {
+  if (keyFile !== undefined) return readKeyFile(resolve(keyFile));
+  if (dataDir === undefined || !existsSync(dataDir)) return null;
+  return backupKeys({ dataDir: resolve(dataDir), config: readConfig(resolve(dataDir)) });
+}
+
+function addVerify(backup: Command): void {
+  command(backup, {
+    form: "verify <file>",
+    summary: "Check a backup's checksums and the bank's books in it; exits 6 if a row is off",
+    kind: "read",
+    examples: [
+      "backup verify /var/lib/transact-bank/backups/ACME-20260302T000000000Z.tar.zst",
+      "backup verify ./ACME-20260302T000000000Z.tar.zst.age --key-file ./backup.key",
+    ],
+  })
+    .option(KEY_FILE, "its secret key, where it is encrypted")
+    .option("--work-folder <folder>", "room for what is in it, in clear", tmpdir())
+    .action(
+      typedAction<[string], KeyOption & { workFolder: string }>(async ([file], options) => {
+        giveWay();
+        const keys = await keysFor(options);
+        const { manifest, checks } = await verifyBackup(resolve(file), keys, options.workFolder);
+        const problems = problemsOf(checks);
+        const ok = problems.length === 0;
+        const answer: Answer = {
+          json: { ok, file: resolve(file), ...manifestJson(manifest), checks },
+          text: () =>
+            [
+              facts([
+                ["Backup", resolve(file)],
+                ["Of bank", manifest.bankCode],
+                ["Made at", manifest.createdAt],
+                ["By version", manifest.program],
+                ["Database", sizeText(manifest.files["bank.db"].size)],
+                ["Journal's head", headText(manifest.journalHead)],
+              ]),
+              ...problems.map((line) => `OFF  ${line}`),
+              "",
+              ok ? "It is whole, and the books in it are right." : "The books in it are off.",
+            ].join("\n"),
+          exitCode: ok ? EXIT.done : EXIT.findings,
+        };
+        printAnswer(answer, options.json === true);
+      }),
+    );
+}
+
+function addNewKey(backup: Command): void {
+  command(backup, {
+    form: "new-key",
+    summary: "Make the pair of key files that encrypted backups need",
+    kind: "read",
+    examples: ["backup new-key --output ./backup.key   # and ./backup.recipient"],
+  })
+    .requiredOption("--output <file>", "the secret file; the recipient's stands beside it")
+    .action(
+      withoutBank<{ output: string }>(async ({ output }) => {
+        const secret = resolve(output);
+        const open = `${secret.replace(/\.key$/, "")}.recipient`;
+        for (const file of [secret, open]) {
+          if (existsSync(file)) throw new Failure("refused", `${file} is there: name another file`);
+        }
+        const { text, recipient } = await newKeyFile(new Date().toISOString());
+        writeFileDurably(secret, text);
+        writeFileDurably(open, `${recipient}\n`);
+        return {
+          json: { keyFile: secret, recipientFile: open, recipient },
+          text: () =>
+            facts([
+              ["Secret key", secret],
+              ["Recipient", open],
+            ]) +
+            "\n\nKeep the secret key off this machine, and not only once: without it no backup can be " +
+            "read.\nThe server needs the recipient alone (config.toml: backup.key_file).",
+        };
+      }),
+    );
+}
+
+export function register(program: Command): void {
+  const backup = group(program, "backup", "Backups of the bank, and the way back from one");
+  addCreate(backup);
+  addList(backup);
+  addVerify(backup);
+  addNewKey(backup);
+}

@@ -1,0 +1,535 @@
+// What doctor says of each thing that can be wrong, and the remedy under it.
+import { describe, expect, test } from "bun:test";
+import { DEFAULT_CONFIG } from "../../src/config.ts";
+import { CHECKS, judge } from "../../src/doctor/checks.ts";
+import { mountOf } from "../../src/doctor/disk.ts";
+import type { Facts } from "../../src/doctor/facts.ts";
+
+const NOW = Date.UTC(2026, 2, 2, 12);
+const DAY = 86_400_000;
+const MIB = 1024 * 1024;
+const known = <T>(value: T) => ({ ok: true, value }) as const;
+const unknown = (why: string) => ({ ok: false, why }) as const;
+
+const INSPECTION = {
+  bank: {
+    code: "ACME",
+    currency: "ZAR",
+    minorDigits: 2,
+    timeZone: "Africa/Johannesburg",
+    country: "ZA",
+    demo: false,
+    createdAt: NOW - 100 * DAY,
+    salesPaused: null,
+  },
+  version: 1,
+  newestVersion: 1,
+  journalMode: "wal",
+  pinKeyCheck: "0123456789abcdef",
+  hasPins: true,
+  hasLimits: true,
+  openFindings: 0,
+  newestAt: NOW - 1_000,
+  tail: { checked: 10, newest: 10, broken: [] },
+  tailError: null,
+};
+const CONFIG = { ...DEFAULT_CONFIG, require_signature: true };
+const SECRET = { length: 43, rotatedAt: NOW - 40 * DAY, previousStillValid: false };
+const DISK = {
+  folder: "/bank",
+  freeBytes: 50_000 * MIB,
+  totalBytes: 100_000 * MIB,
+  freeFiles: 1_000,
+  fileSystem: "ext4",
+  options: ["rw", "relatime"],
+};
+const TLS = {
+  problems: [],
+  validFrom: NOW - DAY,
+  validTo: NOW + 90 * DAY,
+  name: "bank.example",
+  unknownIssuer: null,
+  keyOpen: false,
+};
+
+const WELL: Facts = {
+  now: NOW,
+  dataDir: "/bank",
+  user: { uid: 990, name: "transact-bank" },
+  folder: { owner: "transact-bank", uid: 990, usable: true },
+  files: [
+    { path: "/bank", mode: 0o700, uid: 990 },
+    { path: "keys/pin.key", mode: 0o600, uid: 990 },
+  ],
+  config: known(CONFIG),
+  database: known(INSPECTION),
+  sqliteVersion: "3.54.1",
+  disk: known(DISK),
+  flush: known({ medianUs: 800, worstUs: 9_000 }),
+  clock: {
+    synchronised: true,
+    zone: { name: "Africa/Johannesburg", offset: "+02:00", differs: false },
+  },
+  tls: TLS,
+  keys: {
+    pin: known("0123456789abcdef"),
+    receipt: known(true),
+    secrets: [
+      { kind: "signature", state: known({ kind: "signature", ...SECRET }) },
+      { kind: "basic", state: known(null) },
+    ],
+    credentials: [],
+  },
+  serverPid: 4321,
+  port: null,
+  mostOpenFiles: 65_536,
+  dumpable: false,
+};
+
+const database = (change: object) => ({ database: known({ ...INSPECTION, ...change }) });
+const bank = (change: object) => database({ bank: { ...INSPECTION.bank, ...change } });
+const config = (change: object) => ({ config: known({ ...CONFIG, ...change }) });
+const keys = (change: object) => ({ keys: { ...WELL.keys, ...change } });
+const disk = (change: object) => ({ disk: known({ ...DISK, ...change }) });
+const tls = (change: object) => ({ tls: { ...TLS, ...change } });
+const noServer = { serverPid: null };
+const taken = (code: string) => ({ ...noServer, port: { free: false, code } as const });
+const signature = (change: object) =>
+  keys({
+    secrets: [{ kind: "signature", state: known({ kind: "signature", ...SECRET, ...change }) }],
+  });
+
+type Broken = readonly [
+  what: string,
+  check: string,
+  broken: Partial<Facts>,
+  state: "FAIL" | "warning",
+  found: string,
+  remedy: string,
+];
+
+const BROKEN: readonly Broken[] = [
+  ["no data dir", "data dir", { folder: null }, "FAIL", "is no folder", "init"],
+  [
+    "another user's data dir",
+    "data dir",
+    { folder: { owner: "transact-bank", uid: 990, usable: false }, user: { uid: 1, name: "ann" } },
+    "FAIL",
+    "ann cannot use /bank",
+    "sudo -u transact-bank",
+  ],
+  [
+    "asked as root",
+    "data dir",
+    { user: { uid: 0, name: "root" } },
+    "warning",
+    "runs as root",
+    "sudo -u transact-bank",
+  ],
+  [
+    "an open file",
+    "permissions",
+    { files: [{ path: "keys/pin.key", mode: 0o644, uid: 990 }] },
+    "FAIL",
+    "keys/pin.key (0644)",
+    "chmod -R go= /bank",
+  ],
+  [
+    "many open files",
+    "permissions",
+    { files: Array.from({ length: 5 }, (_, n) => ({ path: `f${n}`, mode: 0o640, uid: 990 })) },
+    "FAIL",
+    "f2 (0640); and 2 more",
+    "chmod",
+  ],
+  [
+    "root's file in it",
+    "permissions",
+    { files: [{ path: "bank.db-shm", mode: 0o600, uid: 0 }] },
+    "FAIL",
+    "not transact-bank's: bank.db-shm",
+    "chown -R transact-bank: /bank",
+  ],
+  [
+    "a wrong configuration",
+    "configuration",
+    { config: unknown('config.toml: "port" must be 0 to 65535') },
+    "FAIL",
+    '"port" must be',
+    "config.toml",
+  ],
+  [
+    "no database",
+    "database",
+    { database: unknown("/bank holds no bank: make the bank with transact-bank init") },
+    "FAIL",
+    "cannot be read",
+    "transact-bank init",
+  ],
+  [
+    "a newer database",
+    "database",
+    database({ version: 9 }),
+    "FAIL",
+    "version is 9",
+    "newer program",
+  ],
+  ["an older database", "database", database({ version: 0 }), "warning", "is 0", "backup first"],
+  ["an old SQLite", "SQLite", { sqliteVersion: "3.51.2" }, "FAIL", "3.51.2", "3.51.3"],
+  [
+    "no write-ahead log",
+    "durability",
+    database({ journalMode: "delete" }),
+    "FAIL",
+    "journal_mode is delete",
+    "serve",
+  ],
+  ...["tmpfs", "overlay", "fuse.fuse-overlayfs", "nfs4", "cifs"].map(
+    (system): Broken => [
+      `a data dir on ${system}`,
+      "durability",
+      disk({ fileSystem: system }),
+      "warning",
+      system.includes("overlay") ? "overlay" : system,
+      system.includes("overlay") ? "volume" : "disk of this machine",
+    ],
+  ),
+  [
+    "a disk without barriers",
+    "durability",
+    disk({ options: ["rw", "nobarrier"] }),
+    "warning",
+    "nobarrier",
+    "without that option",
+  ],
+  [
+    "an unknown file system",
+    "durability",
+    disk({ fileSystem: null }),
+    "warning",
+    "cannot be told",
+    "real disk",
+  ],
+  ["a disk that refuses", "flush", { flush: unknown("EIO") }, "FAIL", "EIO", "Check the disk"],
+  [
+    "a disk slower than a reserve may be",
+    "flush",
+    { flush: known({ medianUs: 9_000, worstUs: 1_900_000 }) },
+    "FAIL",
+    "worst 1900.0 ms",
+    "2060",
+  ],
+  [
+    "a slow disk",
+    "flush",
+    { flush: known({ medianUs: 60_000, worstUs: 90_000 }) },
+    "warning",
+    "median 60.0 ms",
+    "SSD",
+  ],
+  [
+    "a flush that is none",
+    "flush",
+    { flush: known({ medianUs: 1, worstUs: 3 }) },
+    "warning",
+    "faster than any disk",
+    "power cut",
+  ],
+  [
+    "a full disk",
+    "disk space",
+    disk({ freeBytes: 200 * MIB }),
+    "FAIL",
+    "200 MiB free",
+    "Make room",
+  ],
+  [
+    "a fuller disk",
+    "disk space",
+    disk({ freeBytes: 1_536 * MIB }),
+    "warning",
+    "1.5 GiB",
+    "Make room",
+  ],
+  ["no inode", "disk space", disk({ freeFiles: 0 }), "FAIL", "inodes", "Make room"],
+  [
+    "a changed record",
+    "journal tail",
+    database({
+      tail: { checked: 9, newest: 9, broken: ["record 7 or the one before it was changed"] },
+    }),
+    "FAIL",
+    "record 7",
+    "verify",
+  ],
+  [
+    "a damaged page in the journal",
+    "journal tail",
+    database({ tail: null, tailError: "database disk image is malformed" }),
+    "FAIL",
+    "malformed",
+    "backup",
+  ],
+  [
+    "no PIN key",
+    "PIN key",
+    keys({ pin: known(null) }),
+    "FAIL",
+    "pin.key is missing",
+    "copy you keep",
+  ],
+  [
+    "another bank's PIN key",
+    "PIN key",
+    keys({ pin: known("ff") }),
+    "FAIL",
+    "another bank's",
+    "copy",
+  ],
+  [
+    "a damaged PIN key",
+    "PIN key",
+    keys({ pin: unknown("keys/pin.key is damaged") }),
+    "FAIL",
+    "is damaged",
+    "copy",
+  ],
+  [
+    "no receipt key",
+    "PIN key",
+    keys({ receipt: unknown("keys/receipt.key is missing") }),
+    "FAIL",
+    "receipt.key is missing",
+    "copy",
+  ],
+  [
+    "no signature secret",
+    "secrets",
+    keys({ secrets: [{ kind: "signature", state: known(null) }] }),
+    "FAIL",
+    "signature secret is required and not set",
+    "secrets rotate --kind signature",
+  ],
+  [
+    "a damaged secret",
+    "secrets",
+    keys({ secrets: [{ kind: "basic", state: unknown("keys/basic.json is damaged") }] }),
+    "FAIL",
+    "basic.json is damaged",
+    "secrets rotate --kind basic",
+  ],
+  ["a short secret", "secrets", signature({ length: 8 }), "warning", "shorter than 16", "rotate"],
+  [
+    "a rotation that nobody ended",
+    "secrets",
+    signature({ previousStillValid: true }),
+    "warning",
+    "after 30 days",
+    "secrets retire",
+  ],
+  [
+    "nobody authenticated on loopback",
+    "authentication",
+    config({ require_signature: false }),
+    "warning",
+    "nobody who calls",
+    "require_signature",
+  ],
+  [
+    "nobody authenticated off loopback",
+    "authentication",
+    config({ require_signature: false, host: "0.0.0.0" }),
+    "FAIL",
+    "does not start",
+    "require_signature",
+  ],
+  [
+    "that on purpose",
+    "authentication",
+    config({ require_signature: false, host: "0.0.0.0", allow_unauthenticated: true }),
+    "warning",
+    "anybody may buy",
+    "require_signature",
+  ],
+  [
+    "a demo off loopback",
+    "authentication",
+    { ...config({ require_signature: false, host: "0.0.0.0" }), ...bank({ demo: true }) },
+    "FAIL",
+    "a demo does not serve",
+    "127.0.0.1",
+  ],
+  [
+    "TLS files that are off",
+    "TLS",
+    tls({ problems: ["the key in a.key is not the key of the certificate"] }),
+    "FAIL",
+    "a.key is not the key",
+    "SIGHUP",
+  ],
+  [
+    "a certificate that ended",
+    "TLS",
+    tls({ validTo: NOW - 2 * DAY }),
+    "FAIL",
+    "ended 2 days ago",
+    "new",
+  ],
+  ["one not valid yet", "TLS", tls({ validFrom: NOW + DAY }), "FAIL", "not valid yet", "clock"],
+  [
+    "one that ends soon",
+    "TLS",
+    tls({ validTo: NOW + 20 * DAY }),
+    "warning",
+    "ends in 20 days",
+    "new",
+  ],
+  [
+    "a TLS key open to others",
+    "TLS",
+    tls({ keyOpen: true }),
+    "FAIL",
+    "may read the key",
+    "chmod go=",
+  ],
+  [
+    "an authority of one's own",
+    "TLS",
+    tls({ unknownIssuer: "Bank CA" }),
+    "warning",
+    "issued by Bank CA",
+    "Clickatell",
+  ],
+  [
+    "a clock behind its records",
+    "clock",
+    database({ newestAt: NOW + 60_000 }),
+    "FAIL",
+    "60 s behind",
+    "Set the clock",
+  ],
+  [
+    "a clock that nobody keeps",
+    "clock",
+    { clock: { ...WELL.clock, synchronised: false } },
+    "warning",
+    "no time service",
+    "chrony",
+  ],
+  [
+    "a clock that says nothing",
+    "clock",
+    { clock: { ...WELL.clock, synchronised: null } },
+    "warning",
+    "cannot be told",
+    "NTP",
+  ],
+  [
+    "an unknown time zone",
+    "time zone",
+    { clock: { synchronised: true, zone: null } },
+    "FAIL",
+    "knows no Africa/Johannesburg",
+    "newer program",
+  ],
+  [
+    "other rules of the time zone",
+    "time zone",
+    { clock: { synchronised: true, zone: { name: "X", offset: "+01:00", differs: true } } },
+    "warning",
+    "tzdata has other rules",
+    "Update tzdata",
+  ],
+  ["no server", "server", noServer, "warning", "none runs", "systemctl start"],
+  ["a taken port", "port", taken("EADDRINUSE"), "FAIL", "port 8080", "ss -ltnp"],
+  ["a port of the system's", "port", taken("EACCES"), "FAIL", "EACCES", "CAP_NET_BIND_SERVICE"],
+  ["an address elsewhere", "port", taken("EADDRNOTAVAIL"), "FAIL", "EADDRNOTAVAIL", "host"],
+  [
+    "few files",
+    "open files",
+    { mostOpenFiles: 1_024 },
+    "warning",
+    "512 connections",
+    "LimitNOFILE",
+  ],
+  ["no files", "open files", { mostOpenFiles: 64 }, "FAIL", "64 may be open", "LimitNOFILE"],
+  ["a process that leaves cores", "core dumps", { dumpable: true }, "warning", "PINs", "LimitCORE"],
+  [
+    "paused sales",
+    "sales",
+    bank({ salesPaused: { at: NOW, reason: "stock-taking" } }),
+    "warning",
+    "2026-03-02 14:00:00: stock-taking",
+    "sales resume",
+  ],
+  ["no limits", "limits", database({ hasLimits: false }), "warning", "any amount", "limits set"],
+  ["open findings", "findings", database({ openFindings: 3 }), "warning", "3 open", "exceptions"],
+];
+
+const lineOf = (facts: Facts, name: string) => judge(facts).find(({ check }) => check === name);
+
+test("a bank that is well has a line ok for each check, and no remedy", () => {
+  const lines = judge(WELL);
+  expect(lines.filter(({ state }) => state !== "ok")).toEqual([]);
+  expect(lines.every(({ remedy, found }) => remedy === null && found !== "")).toBe(true);
+});
+
+describe("what is wrong has its line, and the remedy under it", () => {
+  test.each(BROKEN)("%s: %s", (_, check, broken, state, found, remedy) => {
+    expect(lineOf({ ...WELL, ...broken }, check)).toEqual({
+      check,
+      state,
+      found: expect.stringContaining(found),
+      remedy: expect.stringContaining(remedy),
+    });
+  });
+
+  test("the table breaks every check there is", () => {
+    const broken = new Set(BROKEN.map(([, check]) => check));
+    expect(CHECKS.map(([name]) => name).filter((name) => !broken.has(name))).toEqual([]);
+  });
+});
+
+test.each([
+  ["a PIN key", "PIN key", { pin: known(null), credentials: ["transact-bank.pin.key"] }],
+  [
+    "a shared secret",
+    "secrets",
+    {
+      secrets: [{ kind: "signature", state: known(null) }],
+      credentials: ["transact-bank.signature.json"],
+    },
+  ],
+] as const)("%s that is a credential of the service is not missed", (_, check, change) => {
+  expect(lineOf({ ...WELL, ...keys(change) }, check)?.state).toBe("ok");
+});
+
+test("without a database what stands in it is not checked, and nothing is made up", () => {
+  const lines = judge({ ...WELL, database: unknown("gone") });
+  const unchecked = lines.filter(({ found }) => found === "not checked: mend the database first");
+  expect(unchecked.map(({ check }) => check)).toEqual([
+    "durability",
+    "journal tail",
+    "PIN key",
+    "time zone",
+    "sales",
+    "limits",
+    "findings",
+  ]);
+});
+
+test("a folder is on the mount with the longest name above it, the latest of two", () => {
+  const mounts = [
+    "22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw,errors=remount-ro",
+    "23 22 0:30 / /var rw - xfs /dev/vdb rw",
+    "24 22 0:31 / /var rw,noatime - btrfs /dev/vdc rw,ssd",
+    "25 22 0:32 / /with\\040blank rw - tmpfs tmpfs rw",
+  ].join("\n");
+  expect(mountOf("/var/lib/bank", mounts)).toEqual({
+    fileSystem: "btrfs",
+    options: ["rw", "noatime", "rw", "ssd"],
+  });
+  expect(mountOf("/variable", mounts).fileSystem).toBe("ext4");
+  expect(mountOf("/with blank/x", mounts).fileSystem).toBe("tmpfs");
+  expect(mountOf("/var", "").fileSystem).toBe(null);
+});
