@@ -2,14 +2,12 @@
 import { CommanderError } from "commander";
 import { leaveNoCore } from "../src/core-dump.ts";
 import { describe, EXIT } from "./failure.ts";
-import { note } from "./output.ts";
+import { complain } from "./output.ts";
 import { program } from "./program.ts";
 
 /** commander's own ends: help that was asked for is done, all else is a misuse. */
 function exitCodeOf(error: CommanderError): number {
-  return error.code === "commander.helpDisplayed" || error.code === "commander.version"
-    ? EXIT.done
-    : EXIT.usage;
+  return error.exitCode === 0 ? EXIT.done : EXIT.usage;
 }
 
 async function main(): Promise<void> {
@@ -21,7 +19,7 @@ async function main(): Promise<void> {
       return;
     }
     const { message, exitCode } = describe(error);
-    note(`error: ${message}`);
+    complain(message);
     process.exitCode = exitCode;
   }
 }
@@ -29,11 +27,15 @@ async function main(): Promise<void> {
 // A reader that has seen enough, such as head, is no failure.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit();
-  note(`error: the answer could not be written: ${error.message}`);
+  complain(`the answer could not be written: ${error.message}`);
   process.exit(EXIT.failed);
 });
 
 // Whatever this program writes is its user's alone, and what it knows is not written at all.
 process.umask(0o077);
 leaveNoCore();
+if (process.argv.includes("--no-color")) {
+  process.env["NO_COLOR"] = "1";
+  delete process.env["FORCE_COLOR"];
+}
 await main();

@@ -7,7 +7,7 @@ import { reservationJson } from "../src/reports/views.ts";
 import type { Bank, ReservationView } from "../src/storage/store.ts";
 import { perform } from "./control.ts";
 import { dossierAnswer, purchaseOf, purchaseText } from "./dossier.ts";
-import { money, note } from "./output.ts";
+import { money, warn } from "./output.ts";
 import { confirm } from "./prompt.ts";
 import { registerList } from "./purchases-list.ts";
 import { command, found, group, type Session, withBank } from "./session.ts";
@@ -49,7 +49,7 @@ async function settle(session: Session, ref: string, action: SettleAction, bankB
   const { store, bank } = session;
   const reservation = found(store.reservation(ref), `reservation ${ref}`);
   const warning = action === "release" ? earlyWarning(session, reservation) : null;
-  if (warning !== null && !session.json) note(`warning: ${warning}`);
+  if (warning !== null && !session.json) warn(warning);
   await confirm(session, questionOf(reservation, { action, bankBears, bank }));
   const { reference, state } = reservation;
   const args = { ref: reference, bankBears, seen: state };
