@@ -13,12 +13,14 @@ import { cleanLines } from "./output.ts";
 import * as receipts from "./receipts.ts";
 import * as reports from "./reports.ts";
 import * as reservations from "./reservations.ts";
+import * as restore from "./restore.ts";
 import * as sales from "./sales.ts";
 import * as secrets from "./secrets.ts";
 import * as serve from "./serve.ts";
 import { COMMON_OPTIONS } from "./session.ts";
 import * as settlement from "./settlement.ts";
 import * as status from "./status.ts";
+import * as upgrade from "./upgrade.ts";
 import * as verify from "./verify.ts";
 import * as version from "./version.ts";
 
@@ -39,6 +41,8 @@ const GROUPS = [
   sales,
   secrets,
   backup,
+  restore,
+  upgrade,
   verify,
   doctor,
   config,

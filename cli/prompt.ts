@@ -26,6 +26,11 @@ export async function confirm(asking: Asking, question: string): Promise<void> {
   if (!agreed) throw new Failure("failed", "not confirmed: nothing was changed");
 }
 
+/** What a person types on one line; ask only where somebody can answer. */
+export async function askText(question: string): Promise<string> {
+  return answered(await clack.text({ message: clean(question) })).trim();
+}
+
 const WHAT_A_PIN_IS = "a PIN is 4 to 12 digits";
 
 async function askPin(): Promise<string> {

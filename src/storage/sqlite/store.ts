@@ -41,6 +41,7 @@ import { pinKeyCheck } from "./pins.ts";
 import { purchasesOn } from "./purchases.ts";
 import { readsOn } from "./reads.ts";
 import { Refused, refuse } from "./refused.ts";
+import { restoresOn } from "./restores.ts";
 import { verify } from "./verify.ts";
 
 type BankRow = {
@@ -140,6 +141,7 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
   const purchases = purchasesOn(db, { bank, journal, options });
   const admin = adminOn(db, { bank, journal, purchases, options });
   const reads = readsOn(db, bank);
+  const restores = restoresOn(db, { bank, journal, now: options.now });
   const walFile = join(dataDir, WAL_FILE);
   let wal: number | null = null;
 
@@ -369,6 +371,8 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
     removeHoliday: (by, day) => write(() => admin.removeHoliday(by, day)),
     pauseSales: (by) => write(() => admin.pauseSales(by)),
     resumeSales: (by) => write(() => admin.resumeSales(by)),
+    recordRestore: (by, restore) => write(() => restores.record(by, restore)),
+    acknowledgeRestore: (by) => write(() => restores.acknowledge(by)),
     recordAct: (by, act, detail) => write(() => admin.recordAct(by, act, detail)),
     markSent: (by, sent) => write(() => admin.markSent(by, sent)),
 
@@ -394,6 +398,7 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
     mark: durable(reads.mark),
     balances: durable(reads.balances),
     holidays: durable(reads.holidays),
+    restores: durable(restores.list),
     verify: durable(() => verify(db, readBank(db))),
 
     close() {
