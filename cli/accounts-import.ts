@@ -1,7 +1,6 @@
 // accounts import: many new accounts from a CSV file, all of them or none: every row is checked
 // before the first is written. They are written some hundred in a commit, because a purchase waits
 // for each commit of a command.
-import { readFileSync } from "node:fs";
 import { progress } from "@clack/prompts";
 import type { Command } from "commander";
 import { CsvError, parse } from "csv-parse/sync";
@@ -10,6 +9,7 @@ import { LARGEST_BALANCE, type Minor, plus, ZERO } from "../src/domain/money.ts"
 import type { Bank, NewAccount } from "../src/storage/store.ts";
 import { type AccountFields, checkAccount } from "./accounts-new.ts";
 import { Failure } from "./failure.ts";
+import { inputName, readInput } from "./input.ts";
 import { money, note } from "./output.ts";
 import { canAsk, confirm } from "./prompt.ts";
 import { command, type Session, unwrap, withBank } from "./session.ts";
@@ -26,17 +26,12 @@ function refuseFile(file: string, reason: string): never {
   throw new Failure("refused", `${file}: ${reason}. Nothing was imported.`);
 }
 
-function readText(file: string): string {
-  let bytes: Uint8Array;
-  try {
-    bytes = readFileSync(file);
-  } catch (error) {
-    throw new Failure("failed", `${file} cannot be read (${(error as Error).message})`);
-  }
+function readText(path: string): string {
+  const bytes = readInput(path, "FILE");
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    return refuseFile(file, "it is not UTF-8: save it as CSV UTF-8");
+    return refuseFile(inputName(path), "it is not UTF-8: save it as CSV UTF-8");
   }
 }
 
@@ -208,9 +203,10 @@ function refuseRows(file: string, bad: readonly BadRow[]): void {
   );
 }
 
-async function importFile(session: Session, file: string) {
+async function importFile(session: Session, path: string) {
   const { bank, dryRun } = session;
-  const [first, ...rows] = readRows(file, readText(file));
+  const file = inputName(path);
+  const [first, ...rows] = readRows(file, readText(path));
   const header = checkHeader(file, first);
   if (rows.length === 0) refuseFile(file, "it holds no accounts, only the header");
   const bar = progressBar(session, rows.length);
@@ -237,12 +233,14 @@ export function registerImport(accounts: Command): void {
     examples: [
       "accounts import accounts.csv --dry-run",
       'accounts import accounts.csv --yes --reason "opening day"',
+      "accounts import - --yes < accounts.csv",
     ],
   })
     .addHelpText(
       "after",
       `
-The file: the first line is number,name,balance and, if wanted, status,overdraft,buyers
+The file (- is standard input): its first line is number,name,balance and, if
+wanted, status,overdraft,buyers
   number,name,balance,status,overdraft,buyers
   62-0001,Thandi Mokoena,5000.00,active,0.00,27731304702;CIF0731304702`,
     )

@@ -14,7 +14,7 @@ import { isoTime, localTimeText } from "../src/domain/local-time.ts";
 import { writeFileDurably } from "../src/files.ts";
 import { EXIT, Failure } from "./failure.ts";
 import { facts, note, table } from "./output.ts";
-import { askText, canAsk } from "./prompt.ts";
+import { canAsk, confirmByName } from "./prompt.ts";
 import {
   type Answer,
   asDryRun,
@@ -234,8 +234,7 @@ async function agreeToReplace(
   if (!canAsk({ json: options.json === true })) {
     throw new Failure("refused", `${what}: name another --data-dir, or add --replace ${code}`);
   }
-  const typed = await askText(`${what}. Type ${code} to go on`);
-  if (typed !== code) throw new Failure("failed", "not confirmed: nothing was changed");
+  await confirmByName({ json: false, yes: false }, `${what}.`, code);
 }
 
 function restoredText({ manifest, from, to, movedTo, keys }: Restored, dataDir: string): string {

@@ -61,6 +61,10 @@ function followedBy<Row>(rows: Iterable<Row>, last: Row): Iterable<Row> {
   };
 }
 
+/** True where --output names a file; "-" is standard output, as where it is not given. */
+export const namesFile = (output: string | undefined): output is string =>
+  output !== undefined && output !== "-";
+
 /**
  * Writes a report where it was asked for; it is there, and durable, once this resolves. In a dry run
  * a file is only looked at.
@@ -70,7 +74,7 @@ export async function deliver(
   output: string | undefined,
   dryRun: boolean,
 ): Promise<void> {
-  if (output === undefined) await writeParts(parts);
+  if (!namesFile(output)) await writeParts(parts);
   else if (dryRun) assertReplaceable(output);
   else writeWhole(output, parts);
 }

@@ -1,5 +1,4 @@
 // init: makes a new bank, asked step by step on a terminal or by flags alone.
-import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import * as clack from "@clack/prompts";
 import type { Command } from "commander";
@@ -9,6 +8,7 @@ import { INIT_RULES, initBank, isoMinorDigits } from "../src/init.ts";
 import { withoutTrailingNewline } from "../src/keys.ts";
 import type { BankIdentity } from "../src/storage/store.ts";
 import { Failure } from "./failure.ts";
+import { inputName, readInput } from "./input.ts";
 import { facts } from "./output.ts";
 import { canAsk } from "./prompt.ts";
 import { type CommonOptions, command, dataDirOf, withoutBank } from "./session.ts";
@@ -113,17 +113,20 @@ function minorDigitsOf(options: InitOptions, currency: string): number {
   return Number(options.minorDigits);
 }
 
-/** Reads a secret's file; says nothing of what stands in it. */
-export function readSecretFile(file: string): string {
-  if (!existsSync(file)) throw new Failure("usage", `there is no file ${file}`);
-  const secret = withoutTrailingNewline(readFileSync(file, "utf8"));
-  if (secret === "") throw new Failure("usage", `${file} is empty: it must hold the secret`);
+/** Reads the secret in the file that an option names; says nothing of what stands in it. */
+export function readSecretFile(file: string, option: string): string {
+  const secret = withoutTrailingNewline(Buffer.from(readInput(file, option)).toString("utf8"));
+  if (secret === "") {
+    throw new Failure("usage", `${option}: ${inputName(file)} is empty: it must hold the secret`);
+  }
   return secret;
 }
 
 /** The secret of the flag's file or, on a terminal, of the person; null where there is none yet. */
 async function signatureSecretOf(options: InitOptions, asking: boolean): Promise<string | null> {
-  if (options.signatureSecretFile !== undefined) return readSecretFile(options.signatureSecretFile);
+  if (options.signatureSecretFile !== undefined) {
+    return readSecretFile(options.signatureSecretFile, "--signature-secret-file");
+  }
   if (!asking) return null;
   const answer = await clack.password({
     message: "The secret that Clickatell signs with? (not shown; Enter if you have none yet)",
@@ -203,8 +206,8 @@ export function register(program: Command): void {
     kind: "read",
     examples: [
       "init",
-      "init --no-input --data-dir ./bank --bank-code ACME --currency ZAR \\\n" +
-        "    --time-zone Africa/Johannesburg --country ZA --signature-secret-file ./secret",
+      "init --no-input --data-dir ./bank --bank-code ACME --currency ZAR " +
+        "--time-zone Africa/Johannesburg --country ZA --signature-secret-file ./secret",
       "init --demo --data-dir demo",
     ],
   })

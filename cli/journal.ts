@@ -91,9 +91,10 @@ export function register(program: Command): void {
     .addHelpText(
       "after",
       `
-CSV has one line an entry, so the lines of one id sum to zero; an act that moves no money is one
-line without an account. Every record is one line and ends with LF; times are ISO 8601 UTC; a text
-that a spreadsheet would run begins with an apostrophe.`,
+CSV has one line an entry, so the lines of one id sum to zero; an act that moves
+no money is one line without an account. Every record is one line and ends with
+LF; times are ISO 8601 UTC; a text that a spreadsheet would run begins with an
+apostrophe.`,
     )
     .action(
       withBank(async ({ store, bank }, _: [], options: ListOptions) => {

@@ -4,14 +4,12 @@ import { leaveNoCore } from "../src/core-dump.ts";
 import { NewerBank } from "../src/storage/sqlite/open.ts";
 import { wayBack } from "../src/upgrade.ts";
 import { describe, EXIT } from "./failure.ts";
-import { note } from "./output.ts";
+import { complain, note } from "./output.ts";
 import { program } from "./program.ts";
 
 /** commander's own ends: help that was asked for is done, all else is a misuse. */
 function exitCodeOf(error: CommanderError): number {
-  return error.code === "commander.helpDisplayed" || error.code === "commander.version"
-    ? EXIT.done
-    : EXIT.usage;
+  return error.exitCode === 0 ? EXIT.done : EXIT.usage;
 }
 
 /** There is no going back but to a backup, and what came after that one is forgotten. */
@@ -32,7 +30,7 @@ async function main(): Promise<void> {
       return;
     }
     const { message, exitCode } = describe(error);
-    note(`error: ${message}`);
+    complain(message);
     if (error instanceof NewerBank) await tellWayBack(error.dataDir);
     process.exitCode = exitCode;
   }
@@ -41,11 +39,15 @@ async function main(): Promise<void> {
 // A reader that has seen enough, such as head, is no failure.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit();
-  note(`error: the answer could not be written: ${error.message}`);
+  complain(`the answer could not be written: ${error.message}`);
   process.exit(EXIT.failed);
 });
 
 // Whatever this program writes is its user's alone, and what it knows is not written at all.
 process.umask(0o077);
 leaveNoCore();
+if (process.argv.includes("--no-color")) {
+  process.env["NO_COLOR"] = "1";
+  delete process.env["FORCE_COLOR"];
+}
 await main();

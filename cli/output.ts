@@ -1,5 +1,6 @@
 // What a command writes: one JSON document for scripts, or text and tables for people. Whatever was
 // stored by others goes through `clean` on its way to a terminal.
+import { styleText } from "node:util";
 import { formatAmount, type Minor, parseAmount } from "../src/domain/money.ts";
 import { clean, cleanLines } from "../src/printable.ts";
 import type { Bank } from "../src/storage/store.ts";
@@ -12,9 +13,19 @@ export function printJson(value: unknown): void {
   process.stdout.write(`${cleanLines(JSON.stringify(value, null, 2))}\n`);
 }
 
+/** The words at the beginning of a line that tell how something stands. */
+const VERDICTS = { ok: "green", OFF: "red", FAIL: "red", WARN: "yellow" } as const;
+
+/** Colours the verdicts, once the text is clean: what others stored brings no colours of its own. */
+function withVerdicts(text: string): string {
+  return text.replace(/^(?:ok|OFF|FAIL|WARN)(?= )/gm, (word) =>
+    styleText(VERDICTS[word as keyof typeof VERDICTS], word, { stream: process.stdout }),
+  );
+}
+
 /** Text for people on standard output. */
 export function printText(text: string): void {
-  process.stdout.write(`${cleanLines(text)}\n`);
+  process.stdout.write(`${withVerdicts(cleanLines(text))}\n`);
 }
 
 /** Resolves once the text was taken. If it cannot be, main.ts ends. */
@@ -46,9 +57,36 @@ export async function writeParts(parts: Iterable<string>): Promise<void> {
   for (const part of largeParts(parts)) await writePart(part);
 }
 
-/** A line beside the answer, on standard error: what is used, a warning, an error. */
+let quiet = false;
+
+/** From now on only warnings and errors stand beside the answer. */
+export function beQuiet(): void {
+  quiet = true;
+}
+
+/** A line beside the answer, on standard error, that can be done without: what is used. */
 export function note(text: string): void {
-  process.stderr.write(`${cleanLines(text)}\n`);
+  if (!quiet) process.stderr.write(`${onError("dim", cleanLines(text))}\n`);
+}
+
+/** A line beside the answer that is always said: what may go wrong. */
+export function warn(text: string): void {
+  process.stderr.write(`${onError("yellow", "warning:")} ${cleanLines(text)}\n`);
+}
+
+/** A line beside the answer that is always said: what went wrong. */
+export function complain(text: string): void {
+  process.stderr.write(`${errorText(`error: ${text}`)}\n`);
+}
+
+/** The text of an error as standard error shows it. */
+export function errorText(text: string): string {
+  return cleanLines(text).replace(/^error:/, (word) => onError("red", word));
+}
+
+/** Colours stand on a terminal alone, and not under NO_COLOR or --no-color. */
+function onError(colour: "dim" | "yellow" | "red", text: string): string {
+  return styleText(colour, text, { stream: process.stderr });
 }
 
 /** An amount as people read it: "5000.00 ZAR". */

@@ -26,9 +26,15 @@ export async function confirm(asking: Asking, question: string): Promise<void> {
   if (!agreed) throw new Failure("failed", "not confirmed: nothing was changed");
 }
 
-/** What a person types on one line; ask only where somebody can answer. */
-export async function askText(question: string): Promise<string> {
-  return answered(await clack.text({ message: clean(question) })).trim();
+/** The same for what nobody must do by mistake: the name itself has to be typed. */
+export async function confirmByName(asking: Asking, what: string, name: string): Promise<void> {
+  if (asking.yes) return;
+  if (!canAsk(asking)) {
+    throw new Failure("usage", `${what}\nNobody can be asked here: confirm it with --yes`);
+  }
+  const message = clean(`${what} Type ${name} to go on`);
+  const typed = answered(await clack.text({ message, placeholder: name }));
+  if (typed !== name) throw new Failure("failed", "not confirmed: nothing was done");
 }
 
 const WHAT_A_PIN_IS = "a PIN is 4 to 12 digits";

@@ -1,17 +1,13 @@
 // receipts: every request that was received, and what it was answered.
 import type { Command } from "commander";
 import { localTimeText } from "../src/domain/local-time.ts";
+import { answerText } from "../src/reports/timeline.ts";
 import { receiptJson } from "../src/reports/views.ts";
 import type { Bank, ReceiptView } from "../src/storage/store.ts";
 import { facts, table } from "./output.ts";
 import { command, found, group, readCount, withBank } from "./session.ts";
 
 const NEWEST = 50;
-
-/** What it was answered, in few words. */
-export function answerText({ status, responseCode, message }: ReceiptView): string {
-  return [status, responseCode, message].filter((part) => part !== null).join(" ");
-}
 
 function bodyText({ body, bodyLength, bodyDigest }: ReceiptView): string {
   if (body !== null) return body;

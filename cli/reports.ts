@@ -27,7 +27,7 @@ import {
   spanOf,
 } from "../src/reports/settlement.ts";
 import { type Paging, rowsOf } from "../src/storage/pages.ts";
-import { deliver, formatOf, pageParts } from "./deliver.ts";
+import { deliver, formatOf, namesFile, pageParts } from "./deliver.ts";
 import { EXIT, Failure } from "./failure.ts";
 import { note } from "./output.ts";
 import {
@@ -48,14 +48,15 @@ type ReportOptions = CommonOptions & {
 };
 
 const CSV_HELP = `
-CSV is RFC 4180 in UTF-8 with a header; every record is one line and ends with LF. Amounts are
-decimals, times ISO 8601 UTC. A text that a spreadsheet would run begins with an apostrophe.`;
+CSV is RFC 4180 in UTF-8 with a header; every record is one line and ends with
+LF. Amounts are decimals, times ISO 8601 UTC. A text that a spreadsheet would
+run begins with an apostrophe.`;
 
 /** The options that every report has. */
 function reportOptions(report: Command, whatFails: string): Command {
   return report
     .addOption(new Option("--format <format>", "table for people (default)").choices(FORMATS))
-    .option("--output <file>", "write it to this file, mode 0600, whole or not at all")
+    .option("--output <file>", "write it here, mode 0600, whole or not at all")
     .option("--fail-on-findings", `exit 6 if ${whatFails}`);
 }
 
@@ -73,7 +74,7 @@ async function publish(report: Report, options: ReportOptions): Promise<Written>
   const parts = format === "table" ? pageParts(report.page()) : render(report, format);
   const dryRun = options.dryRun === true;
   await deliver(parts, options.output, dryRun);
-  if (options.output !== undefined && options.json !== true) {
+  if (namesFile(options.output) && options.json !== true) {
     note(`${dryRun ? "dry run, so not " : ""}written to ${options.output}`);
   }
   const fails = options.failOnFindings === true && report.findings > 0;

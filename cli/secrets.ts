@@ -24,7 +24,7 @@ const kindOption = () =>
     .default("signature");
 
 async function newSecret(session: Session, file: string | undefined): Promise<string> {
-  if (file !== undefined) return readSecretFile(file);
+  if (file !== undefined) return readSecretFile(file, "--secret-file");
   if (canAsk(session)) {
     const secret = await clack.password({
       message: "The new secret (not shown)",

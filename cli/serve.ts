@@ -1,13 +1,15 @@
 // serve: answers Clickatell until it is told to stop.
 import { writeSync } from "node:fs";
+import { isatty } from "node:tty";
 import type { Command } from "commander";
 import { InvalidArgumentError } from "commander";
 import { readConfig } from "../src/config.ts";
+import { isoTime } from "../src/domain/local-time.ts";
 import { type Served, serve } from "../src/serve.ts";
 import { OlderDatabase } from "../src/storage/sqlite/open.ts";
 import { upgrade } from "../src/upgrade.ts";
 import { EXIT } from "./failure.ts";
-import { cleanLines, note, printText } from "./output.ts";
+import { cleanLines, complain, note, printText } from "./output.ts";
 import { type CommonOptions, command, dataDirOf, typedAction } from "./session.ts";
 import { whoIsIt } from "./who.ts";
 
@@ -50,7 +52,7 @@ function demoPurchase(served: Served): string {
   ].join("\n");
 }
 
-function stopOnSignals(served: Served): void {
+function stopOnSignals(served: Served): () => Promise<void> {
   let stopping = false;
   const stop = async () => {
     // A signal to the group and one from the launcher are one wish.
@@ -60,13 +62,35 @@ function stopOnSignals(served: Served): void {
     try {
       await served.close();
     } catch (error) {
-      note(`error: ${why(error)}`);
+      complain(why(error));
       process.exit(EXIT.failed);
     }
     process.exit(EXIT.done);
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
+  return stop;
+}
+
+/**
+ * SIGHUP renews the certificate. It also comes as the terminal goes that the server was started on:
+ * then it ends, as it did without a certificate.
+ */
+function renewOnSighup(served: Served, stop: () => Promise<void>): void {
+  const hasTerminal = isatty(2);
+  process.on("SIGHUP", () => {
+    if (hasTerminal && !isatty(2)) {
+      void stop();
+      return;
+    }
+    try {
+      const renewed = served.renewCertificate();
+      if (renewed === null) note("SIGHUP: no certificate is configured, nothing is read again");
+      else note(`the certificate was renewed; it is valid until ${isoTime(renewed.expiresAt)}`);
+    } catch (error) {
+      note(`error: the certificate was NOT renewed, the old one stays in force: ${why(error)}`);
+    }
+  });
 }
 
 /** An error's code or text; SQLite's texts name tables and rules, never a value. */
@@ -128,9 +152,9 @@ export function register(program: Command): void {
           withoutPins: options.withoutPins === true,
           allowUnauthenticated: options.allowUnauthenticated === true,
           onFatal: endAtOnce,
-          onTrouble: (what, error) => note(`error: a ${what} could not be applied: ${why(error)}`),
+          onTrouble: (what, error) => complain(`a ${what} could not be applied: ${why(error)}`),
         });
-        stopOnSignals(served);
+        renewOnSighup(served, stopOnSignals(served));
         for (const warning of served.warnings) printText(`warning: ${warning}`);
         if (served.bank.demo) printText(demoPurchase(served));
         note(`transact-bank ${served.bank.code} listens on ${served.url}, data dir: ${dataDir}`);

@@ -23,6 +23,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { openBank } from "../src/bank.ts";
 import type { Bank, By, Result, Store } from "../src/storage/store.ts";
 import { type ExitCode, Failure } from "./failure.ts";
+import { COMMON_OPTIONS, setExamples } from "./help.ts";
 import { note, printJson, printText } from "./output.ts";
 import { whoIsIt } from "./who.ts";
 
@@ -30,6 +31,7 @@ export type CommonOptions = {
   readonly dataDir?: string;
   readonly json?: true;
   readonly yes?: true;
+  readonly quiet?: true;
   readonly reason?: string;
   readonly dryRun?: true;
 };
@@ -65,12 +67,10 @@ export type CommandSpec = {
 };
 
 const DATA_DIR_VARIABLE = "TRANSACT_BANK_DATA_DIR";
-/** The heading of the options that every command has, in its help. */
-export const COMMON_OPTIONS = "Options of every command:";
 const LONGEST_REASON = 500;
 
 export function group(program: Command, name: string, summary: string): Command {
-  return program.command(name).description(summary).helpCommand(false);
+  return commonOptions(program.command(name).description(summary).helpCommand(false));
 }
 
 function readReason(text: string): string {
@@ -82,12 +82,15 @@ function readReason(text: string): string {
   return reason;
 }
 
-/** The options of every command. */
+/** The options of every command. A group and the program take them too, for the command below. */
 export function commonOptions(command: Command): Command {
   const options = [
     new Option("--data-dir <dir>", "where the bank is").env(DATA_DIR_VARIABLE),
     new Option("--json", "print one JSON document, amounts in minor units"),
     new Option("--yes", "confirm whatever would be asked"),
+    new Option("--quiet", "say nothing beside the answer but warnings and errors"),
+    // main.ts heeds it before anything is parsed, because errors of parsing have colours too.
+    new Option("--no-color", "no colours, as NO_COLOR in the environment does"),
   ];
   for (const option of options) command.addOption(option.helpGroup(COMMON_OPTIONS));
   return command.addHelpOption(new Option("-h, --help", "show this").helpGroup(COMMON_OPTIONS));
@@ -101,8 +104,19 @@ export function command(group: Command, spec: CommandSpec): Command {
     added.addOption(reason.argParser(readReason).makeOptionMandatory(spec.kind === "reasoned"));
     added.option("--dry-run", "say what would be done, and change nothing");
   }
-  const examples = spec.examples.map((example) => `  transact-bank ${example}`);
-  return added.addHelpText("after", ["", "Examples:", ...examples].join("\n"));
+  setExamples(added, spec.examples);
+  return added;
+}
+
+/** Hands a command the common options that were typed before its name. */
+export function inheritCommonOptions(command: Command): void {
+  for (let above = command.parent; above !== null; above = above.parent) {
+    for (const [key, value] of Object.entries(above.opts())) {
+      const typed = above.getOptionValueSource(key) === "cli";
+      if (!typed || command.getOptionValueSource(key) === "cli") continue;
+      command.setOptionValueWithSource(key, value, "cli");
+    }
+  }
 }
 
 /** The data dir that was named, or a usage error that names both ways to do it. */

@@ -48,7 +48,7 @@ function planAnswer(plan: UpgradePlan): Answer {
 export function register(program: Command): void {
   command(program, {
     form: "upgrade",
-    summary: "Bring a bank of an earlier version to this one, after a verified backup",
+    summary: "Bring an older bank to this version, after a backup",
     kind: "read",
     examples: ["upgrade --check", "upgrade", "upgrade --folder /mnt/usb   # for the backup"],
   })

@@ -6,6 +6,11 @@ declare module "*.sql" {
   export default text;
 }
 
+declare module "*.toml" {
+  const text: string;
+  export default text;
+}
+
 // Bun's own types take every HTML file for a page to bundle. The longer prefix wins, so these two
 // apply to any relative import. TypeScript 7.1 will read the import attribute instead.
 declare module "./*.html" {

@@ -63,6 +63,10 @@ const Schema = Type.Object(
       default: [],
       rule: 'a list of addresses and networks, such as ["10.0.0.7", "196.0.0.0/24"]',
     }),
+    trusted_proxies: Type.Array(Type.String(), {
+      default: [],
+      rule: 'a list of addresses and networks, such as ["127.0.0.1", "10.0.0.0/24"]',
+    }),
     basic_user: Type.Optional(
       Type.String({ pattern: "^[^:]{1,64}$", rule: "a name without a colon" }),
     ),
@@ -125,10 +129,9 @@ export function parseConfig(text: string): Config {
     );
   }
   const config = filled as Config;
-  if (!config.allow_addresses.every(isAddressOrNetwork)) {
-    throw new ConfigError(
-      `${CONFIG_FILE}: "allow_addresses" must be ${Schema.properties.allow_addresses["rule"]}`,
-    );
+  for (const key of ["allow_addresses", "trusted_proxies"] as const) {
+    if (config[key].every(isAddressOrNetwork)) continue;
+    throw new ConfigError(`${CONFIG_FILE}: "${key}" must be ${Schema.properties[key]["rule"]}`);
   }
   if (config.reserve_funds_path === config.transact_result_path) {
     throw new ConfigError(`${CONFIG_FILE}: the two paths must differ`);
@@ -171,6 +174,9 @@ require_signature = ${requireSignature}
 
 # Only these peers may call; empty means every peer.
 # allow_addresses = ["196.0.0.0/24"]
+
+# Behind a proxy: whose X-Forwarded-For names the peer (docs/proxy.md).
+# trusted_proxies = ["127.0.0.1", "::1"]
 
 # HTTP Basic; the password is set with "secrets rotate --kind basic".
 # basic_user = "clickatell"

@@ -1,26 +1,14 @@
 // A core dump would hold PINs and keys in clear, wherever the system writes it.
-import { dlopen } from "bun:ffi";
+import { fromLibc } from "./libc.ts";
 
 /** PR_GET_DUMPABLE and PR_SET_DUMPABLE of <linux/prctl.h>. */
 const GET_DUMPABLE = 3;
 const SET_DUMPABLE = 4;
-const C_LIBRARIES = [
-  "libc.so.6",
-  `libc.musl-${process.arch === "arm64" ? "aarch64" : "x86_64"}.so.1`,
-];
 
-/** Calls prctl with an option and a 0; null where the system has none. */
+/** Calls prctl with an option and a 0; null where the system has none (SECURITY.md). */
 function prctl(option: number): number | null {
-  if (process.platform !== "linux") return null;
-  for (const library of C_LIBRARIES) {
-    try {
-      const prctl = { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" } as const;
-      return dlopen(library, { prctl }).symbols.prctl(option, 0n, 0n, 0n, 0n);
-    } catch {
-      // The other library, or a system whose limits alone decide (SECURITY.md).
-    }
-  }
-  return null;
+  const prctl = { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" } as const;
+  return fromLibc({ prctl })?.prctl(option, 0n, 0n, 0n, 0n) ?? null;
 }
 
 /**

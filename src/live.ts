@@ -1,8 +1,12 @@
 // What a running server tells of itself: over a UNIX socket in its data dir, so that no port is
 // opened for it and only the owner of the data dir can ask.
-import { chmodSync, lstatSync, readdirSync, unlinkSync } from "node:fs";
+import { chmodSync, lstatSync, readdirSync, statSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
-import type { AnswerCount, Latency, RefusalCount } from "./counters.ts";
+import { version } from "../package.json";
+import type { AnswerCount, Counters, Histogram, Latency, RefusalCount } from "./counters.ts";
+import { isoTime } from "./domain/local-time.ts";
+import type { Engine } from "./engine/engine.ts";
+import { WAL_FILE } from "./storage/sqlite/open.ts";
 
 export const LIVE_SOCKET = "serve.sock";
 
@@ -52,6 +56,54 @@ export function openFiles(): number | null {
   } catch {
     return null;
   }
+}
+
+const both = (of: Histogram): LatencyPair => ({
+  sinceStart: of.sinceStart(),
+  lately: of.lately(),
+});
+
+/** What a running server says of itself, at each moment that it is asked. */
+export function liveOf(server: {
+  readonly dataDir: string;
+  readonly url: string;
+  readonly engine: Engine;
+  readonly counters: Counters;
+  readonly warnings: readonly string[];
+  readonly tlsExpiresAt: () => number | null;
+}): () => Live {
+  const { dataDir, url, engine, counters, warnings, tlsExpiresAt } = server;
+  const startedAt = isoTime(Date.now());
+  const startedAtMs = performance.now();
+  const walFile = join(dataDir, WAL_FILE);
+  return () => {
+    const notReady = engine.notReady();
+    const expiresAt = tlsExpiresAt();
+    return {
+      version,
+      pid: process.pid,
+      url,
+      startedAt,
+      uptimeS: Math.floor((performance.now() - startedAtMs) / 1000),
+      ready: notReady === null,
+      notReady,
+      warnings,
+      answers: counters.answers(),
+      refusals: counters.refusals(),
+      latency: {
+        reserveFunds: both(counters.latency.reserveFunds),
+        transactResult: both(counters.latency.transactResult),
+      },
+      flush: both(counters.flushes),
+      inFlight: counters.inFlight(),
+      queue: engine.load(),
+      batches: counters.batches(),
+      openFiles: openFiles(),
+      walBytes: statSync(walFile, { throwIfNoEntry: false })?.size ?? 0,
+      tls: expiresAt === null ? null : { expiresAt: isoTime(expiresAt) },
+      logLevel: "info",
+    };
+  };
 }
 
 /**

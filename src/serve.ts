@@ -1,12 +1,8 @@
 // Puts a bank on the air: lock, store, engine, app, socket; and takes it off again.
-import { X509Certificate } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { version } from "../package.json";
 import { openBank } from "./bank.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
-import { createCounters, type Histogram } from "./counters.ts";
+import { createCounters } from "./counters.ts";
 import { withToldBuyers } from "./demo.ts";
 import { createEngine, type Engine } from "./engine/engine.ts";
 import { closeToOthers } from "./files.ts";
@@ -15,10 +11,11 @@ import type { Authentication } from "./http/authenticate.ts";
 import { isLoopback, listen } from "./http/listen.ts";
 import { refusalCounter } from "./http/receipts.ts";
 import { readReceiptKey, readSecret, secretReader } from "./keys.ts";
-import { type Live, openFiles, serveLive } from "./live.ts";
-import { CannotOpen, checkBeforeServing, lockForServing, WAL_FILE } from "./storage/sqlite/open.ts";
+import { liveOf, serveLive } from "./live.ts";
+import { CannotOpen, checkBeforeServing, lockForServing } from "./storage/sqlite/open.ts";
 import { startThreads } from "./storage/sqlite/threads.ts";
 import type { Bank } from "./storage/store.ts";
+import { type Certificate, readCertificate, TlsRefused } from "./tls.ts";
 
 export type ServeOptions = {
   readonly dataDir: string;
@@ -38,6 +35,12 @@ export type Served = {
   readonly config: Config;
   /** What people should know before they connect Clickatell. */
   readonly warnings: readonly string[];
+  /**
+   * Reads the TLS files again and serves new connections with them; no request is dropped. Gives
+   * until when they are valid, or null where none are configured. Throws TlsRefused, and changes
+   * nothing, where they cannot be served.
+   */
+  renewCertificate(): { readonly expiresAt: number } | null;
   close(): Promise<void>;
 };
 
@@ -92,23 +95,6 @@ function authenticationOf(dataDir: string, config: Config): Authentication {
   };
 }
 
-/** The TLS files; a relative name is looked for in the data dir. */
-function tlsOf(dataDir: string, { tls }: Config) {
-  if (tls === undefined) return null;
-  const read = (name: string) => {
-    try {
-      return readFileSync(resolve(dataDir, name));
-    } catch {
-      throw new ServeRefused(`the TLS file ${name} cannot be read: name a readable one`);
-    }
-  };
-  return {
-    certificate: read(tls.certificate),
-    key: read(tls.key),
-    clientCa: tls.client_ca === undefined ? null : read(tls.client_ca),
-  };
-}
-
 /** What the app is made of, as far as the data dir tells: all that may be missing or wrong there. */
 function readAppParts(dataDir: string, config: Config) {
   return {
@@ -120,6 +106,7 @@ function readAppParts(dataDir: string, config: Config) {
       transactResult: config.transact_result_path,
     },
     https: config.tls !== undefined,
+    trustedProxies: config.trusted_proxies,
   };
 }
 
@@ -140,9 +127,10 @@ export function serve(options: ServeOptions): Served {
     const host = options.host ?? config.host;
     assertAuthenticated(config, host, options, bank);
     const parts = readAppParts(dataDir, config);
-    const tls = tlsOf(dataDir, config);
+    let certificate = config.tls === undefined ? null : readCertificate(dataDir, config.tls);
 
     const warnings = [
+      ...problemsOf(certificate),
       ...wereOpen,
       ...warningsFor(config, options, store.limits().length === 0, bank),
     ];
@@ -169,9 +157,14 @@ export function serve(options: ServeOptions): Served {
     const app = createApp({ ...parts, engine, refusals, counters, currency: bank.currency });
     const { onTrouble } = options;
     // Last: whatever fails before must end the process without anybody having been listened to.
-    const listener = listen(app, { host, port: options.port ?? config.port, tls, onTrouble });
+    const port = options.port ?? config.port;
+    const listener = listen(app, { host, port, tls: certificate?.files ?? null, onTrouble });
     const { url } = listener;
-    const live = serveLive(dataDir, liveOf({ dataDir, url, engine, counters, warnings, tls }));
+    const tlsExpiresAt = () => certificate?.expiresAt ?? null;
+    const live = serveLive(
+      dataDir,
+      liveOf({ dataDir, url, engine, counters, warnings, tlsExpiresAt }),
+    );
     if (live.warning !== null) warnings.push(live.warning);
     const unwatch = interrupted === null ? () => {} : engine.watchInterrupted(interrupted);
 
@@ -180,6 +173,14 @@ export function serve(options: ServeOptions): Served {
       bank,
       config,
       warnings,
+      renewCertificate() {
+        if (config.tls === undefined) return null;
+        const renewed = readCertificate(dataDir, config.tls);
+        if (renewed.problem !== null) throw new TlsRefused(renewed.problem);
+        listener.renew(renewed.files);
+        certificate = renewed;
+        return { expiresAt: renewed.expiresAt ?? 0 };
+      },
       async close() {
         live.close();
         await listener.close();
@@ -197,59 +198,21 @@ export function serve(options: ServeOptions): Served {
     };
   } catch (error) {
     for (const step of undo) step();
-    throw error instanceof Error && "code" in error && error.code === "EADDRINUSE"
-      ? new CannotOpen("the port is in use: stop what listens there, or name another --port")
-      : error;
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    if (code === "EADDRINUSE") {
+      throw new CannotOpen("the port is in use: stop what listens there, or name another --port");
+    }
+    // What OpenSSL says of a file does not tell what to do.
+    if (code.startsWith("ERR_OSSL")) {
+      throw new ServeRefused("TLS cannot be served with these files: doctor says what is wrong");
+    }
+    throw error;
   }
 }
 
-const both = (of: Histogram) => ({ sinceStart: of.sinceStart(), lately: of.lately() });
-
-/** What a running server says of itself, at each moment that it is asked. */
-function liveOf(server: {
-  readonly dataDir: string;
-  readonly url: string;
-  readonly engine: Engine;
-  readonly counters: ReturnType<typeof createCounters>;
-  readonly warnings: readonly string[];
-  readonly tls: ReturnType<typeof tlsOf>;
-}): () => Live {
-  const { dataDir, url, engine, counters, warnings, tls } = server;
-  const startedAt = new Date().toISOString();
-  const startedAtMs = performance.now();
-  const walFile = join(dataDir, WAL_FILE);
-  return () => {
-    const notReady = engine.notReady();
-    return {
-      version,
-      pid: process.pid,
-      url,
-      startedAt,
-      uptimeS: Math.floor((performance.now() - startedAtMs) / 1000),
-      ready: notReady === null,
-      notReady,
-      warnings,
-      answers: counters.answers(),
-      refusals: counters.refusals(),
-      latency: {
-        reserveFunds: both(counters.latency.reserveFunds),
-        transactResult: both(counters.latency.transactResult),
-      },
-      flush: both(counters.flushes),
-      inFlight: counters.inFlight(),
-      queue: engine.load(),
-      batches: counters.batches(),
-      openFiles: openFiles(),
-      walBytes: statSync(walFile, { throwIfNoEntry: false })?.size ?? 0,
-      tls: tls === null ? null : { expiresAt: expiryOf(tls.certificate) },
-      logLevel: "info",
-    };
-  };
-}
-
-/** Until when a certificate is valid, as ISO 8601. */
-function expiryOf(certificate: Buffer): string {
-  return new X509Certificate(certificate).validToDate.toISOString();
+/** What is served all the same, for a bank that can do nothing else sells at least what it can. */
+function problemsOf(certificate: Certificate | null): string[] {
+  return certificate?.problem == null ? [] : [`TLS: ${certificate.problem}`];
 }
 
 function warningsFor(
@@ -268,6 +231,8 @@ function warningsFor(
     warnings.push("allow-unauthenticated is in force: it would serve though nobody is checked");
   }
   if (options.withoutPins) warnings.push("serving without PINs: accounts with a PIN get 2020");
-  if (bank.salesPaused !== null) warnings.push("sales are paused: reserves answer 2090");
+  if (bank.salesPaused !== null) {
+    warnings.push(`sales are paused (${bank.salesPaused.reason}): reserves answer 2090`);
+  }
   return warnings;
 }

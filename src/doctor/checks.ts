@@ -5,6 +5,7 @@ import { isLoopback } from "../http/listen.ts";
 import { authenticationSummary } from "../serve.ts";
 import type { Inspection } from "../storage/sqlite/inspect.ts";
 import { OLDEST_SQLITE } from "../storage/sqlite/open.ts";
+import { RESTORED } from "../storage/sqlite/restores.ts";
 import type { Facts } from "./facts.ts";
 
 export type State = "ok" | "warning" | "FAIL";
@@ -114,7 +115,7 @@ function database({ database, folder }: Facts): Verdict {
   if (version < newestVersion) {
     return warning(
       `its version is ${version}, this program's is ${newestVersion}`,
-      "The next start of this program's server migrates it: make a backup first.",
+      "The next start of the server upgrades it, after a backup: transact-bank upgrade --check.",
     );
   }
   return ok(`bank ${bank.code}${bank.demo ? ", a demo" : ""}, version ${version}`);
@@ -414,7 +415,8 @@ const sales = ofDatabase(({ bank }) => {
   if (bank.salesPaused === null) return ok("open");
   const { at, reason } = bank.salesPaused;
   const since = localTimeText(at, bank.timeZone);
-  return warning(`paused since ${since}: ${reason}`, "transact-bank sales resume");
+  const remedy = `transact-bank ${reason === RESTORED ? "restore acknowledge" : "sales resume"}`;
+  return warning(`paused since ${since}: ${reason}`, remedy);
 });
 
 const limits = ofDatabase(({ hasLimits }) =>

@@ -1,9 +1,9 @@
 // The port: what the server and the admin's commands ask of a storage engine, in whole operations.
 // An engine loads a snapshot, calls the pure decision, writes what it says, commits. Every write
 // runs in one commit; a refusal leaves nothing behind. No caller ever sees a database.
-import type { AccountStatus, InternalAccount } from "../domain/account.ts";
+import type { AccountStatus, Balances, InternalAccount } from "../domain/account.ts";
 import type { FindingKind } from "../domain/finding.ts";
-import type { LimitFigures, LimitScope } from "../domain/limits.ts";
+import type { LimitFigures, LimitScope, Limits, UsageByScope } from "../domain/limits.ts";
 import type { LocalDay } from "../domain/local-time.ts";
 import type { Minor } from "../domain/money.ts";
 import type { Decline, Outcome } from "../domain/outcomes.ts";
@@ -239,13 +239,23 @@ export type AccountView = {
 /** "*" for global; the product's or channel's number as text; the account's number. */
 export type LimitRow = { readonly scope: LimitScope; readonly scopeKey: string } & LimitFigures;
 
-/** Pages follow the reservation with an id. */
+/**
+ * Pages follow the purchase with an id. By account, by buyer and by the state reserved they are found
+ * without a search; all else is searched for among the purchases of the span.
+ */
 export type ReservationFilter = Paging<number> & {
   readonly state?: ReservationState;
   readonly account?: string;
   readonly buyer?: string;
   readonly from?: number;
   readonly to?: number;
+  readonly amount?: Minor;
+  readonly clientRef?: string;
+};
+
+/** The same, and the declined ones: alone, or with the reservations ("all"). */
+export type PurchaseFilter = Omit<ReservationFilter, "state"> & {
+  readonly state?: ReservationState | "declined" | "all";
 };
 
 export type ReservationView = {
@@ -273,6 +283,48 @@ export type ReservationView = {
   /** reserveAmount - (purchaseAmount + feeAmount), where it is not zero. */
   readonly sumsDifference: number;
 };
+
+/** A request that reserved nothing: what it asked, and why it was declined. */
+export type DeclinedView = {
+  readonly id: number;
+  readonly requestId: string;
+  readonly clientRef: string | null;
+  readonly buyerId: string;
+  readonly targetId: string | null;
+  readonly state: "declined";
+  readonly outcome: Decline;
+  readonly reserveAmount: Minor;
+  readonly purchaseAmount: Minor | null;
+  readonly feeAmount: Minor;
+  readonly clientShareAmount: Minor;
+  readonly settlementAmount: Minor | null;
+  readonly productId: number | null;
+  readonly channelId: number | null;
+  /** Upper case; null where absent or the bank's own. */
+  readonly currency: string | null;
+  readonly receivedAt: number;
+  readonly sumsDifference: number;
+};
+
+/** What the checks of a request looked at, as far as it can be told from what is recorded. */
+export type Past = {
+  /** A failed result for it had come before. */
+  readonly cancelled: boolean;
+  readonly salesPaused: boolean;
+  readonly limits: Limits;
+  readonly buyerBlocked: boolean;
+  /** The buyer's, and what it had reserved until then; null where the buyer had none. */
+  readonly account:
+    | (Balances & {
+        readonly number: string;
+        readonly status: AccountStatus;
+        readonly usage: UsageByScope;
+      })
+    | null;
+};
+
+/** What became of one raasTxnRef. */
+export type PurchaseView = ReservationView | DeclinedView;
 
 export type FindingView = {
   readonly id: number;
@@ -493,6 +545,14 @@ export type Store = {
   reservations(filter: ReservationFilter): ReservationView[];
   /** By our reference or by the requestId. */
   reservation(ref: string): ReservationView | null;
+  /** Reservations as above and, where they are asked for, declined requests; the newest first. */
+  purchases(filter: PurchaseFilter): PurchaseView[];
+  /** By our reference or by the requestId. */
+  purchase(ref: string): PurchaseView | null;
+  /** What its checks looked at; null where too much has come since to tell. */
+  past(purchase: PurchaseView): Past | null;
+  /** Each change of the account of a buyer, in any spelling, the oldest first. */
+  buyerHistory(buyer: string): JournalView[];
   /** Those open at an instant, oldest first; none but them and those that ended since is touched. */
   openReservationsAsOf(at: number): ReservationView[];
   /** Counts alone, so it waits for no flush: what they count may be on the disk in a moment. */
@@ -501,11 +561,14 @@ export type Store = {
   findings(filter: FindingFilter): FindingView[];
   finding(id: number): FindingView | null;
   /** All there ever were about one purchase, oldest first. */
-  findingsOf(requestId: string, reference: string): FindingView[];
+  findingsOf(requestId: string, reference: string | null): FindingView[];
   /** The oldest first; pages follow the record with an id. */
   journal(filter: Paging<number> & { readonly from: number; readonly to: number }): JournalView[];
-  /** The journal of one reservation: its posting and its correction. */
-  journalOf(reservationId: number): JournalView[];
+  /**
+   * The journal of one purchase: its posting and its correction, and what an operator did about it:
+   * released it, sent it to Clickatell in a report, closed its findings.
+   */
+  journalOf(requestId: string): JournalView[];
   /** The journal's newest record with its hash, which stands for all that is in it. */
   journalHead(): ChainHead;
   /** The hash that a record of the journal has; null where there is no such record. */

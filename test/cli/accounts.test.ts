@@ -205,7 +205,7 @@ describe("import", () => {
 
   test("a file that is not there is named", async () => {
     const ran = await bank.run(words("accounts import /nowhere.csv --yes"));
-    expect([ran.exit, ran.err]).toEqual([1, expect.stringContaining("/nowhere.csv")]);
+    expect([ran.exit, ran.err]).toEqual([2, expect.stringContaining("/nowhere.csv")]);
   });
 
   const good = `\ufeff${full}\r\nN-1,"Ann, A.",10.00,inactive,5,0821234567; CIF1\r\n\r\nN-2,Bob,0,,,\r\n`;

@@ -2,15 +2,22 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Command } from "commander";
 import { program } from "../../cli/program.ts";
+import { version } from "../../package.json";
 import { newBank, run, type TestBank, words } from "./run.ts";
 
 describe("misuse and help", () => {
   const rows: readonly [line: string, exit: number, out: string, err: string][] = [
     ["--help", 0, "Usage: transact-bank", ""],
+    ["help", 0, "Usage: transact-bank", ""],
+    ["--version", 0, `${version}\n`, ""],
     ["accounts --help", 0, "set-pin <number>", ""],
+    ["help accounts", 0, "set-pin <number>", ""],
     ["accounts", 2, "", "set-pin <number>"],
     ["acounts list", 2, "", "Did you mean accounts?"],
+    ["resrvations", 2, "", "Did you mean reservations?"],
     ["accounts lst", 2, "", "Did you mean list?"],
+    ["--dta-dir x accounts list", 2, "", "Did you mean --data-dir?"],
+    ["accounts --dta-dir x list", 2, "", "Did you mean --data-dir?"],
     ["accounts list --jsn", 2, "", "Did you mean --json?"],
     ["accounts list more", 2, "", "too many arguments"],
     ["accounts show", 2, "", "missing required argument 'number'"],
@@ -42,6 +49,23 @@ describe("the data dir", () => {
     const ran = await bank.run(words("accounts list"));
     expect(ran.err).toBe(`data dir: ${bank.dataDir}\n`);
     expect(await bank.json(words("accounts list"))).toEqual([]);
+  });
+
+  test.each(["--quiet accounts list", "accounts --quiet list", "accounts list --quiet"])(
+    "is not named to people who want it quiet: %s",
+    async (line) => {
+      const ran = await bank.run(words(line));
+      expect(ran).toEqual({ exit: 0, out: expect.stringContaining("No accounts yet"), err: "" });
+    },
+  );
+
+  test.each([
+    "--data-dir /nowhere accounts list",
+    "accounts --data-dir /nowhere list",
+    "--data-dir /elsewhere accounts list --data-dir /nowhere",
+  ])("may be named before the command, the nearest name wins: %s", async (line) => {
+    const ran = await bank.run(words(line));
+    expect([ran.exit, ran.err]).toEqual([1, expect.stringContaining("error: /nowhere does not")]);
   });
 
   test("of the flag goes before that of the environment", async () => {
@@ -78,6 +102,25 @@ function argumentsOf(example: string): string[] {
   return [...line.matchAll(/"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2] ?? "");
 }
 
+const COLOURED = "\u001b[31merror:";
+
+test.each([
+  ["", {}, false],
+  ["", { FORCE_COLOR: "1" }, true],
+  [" --no-color", { FORCE_COLOR: "1" }, false],
+] as const)("vresion%s in a pipe with %j has colours: %p", async (option, env, coloured) => {
+  for (const line of [`vresion${option}`, `verify --data-dir /nowhere${option}`]) {
+    const { err } = await run(words(line), { env });
+    expect([line, err.includes(COLOURED), err.includes("error:")]).toEqual([line, coloured, true]);
+  }
+});
+
+test("the root's help fits a terminal of 80 by 40", () => {
+  const lines = helpOf(program()).trimEnd().split("\n");
+  expect(lines.length).toBeLessThanOrEqual(39);
+  for (const line of lines) expect([line, line.length <= 80]).toEqual([line, true]);
+});
+
 describe("every command", () => {
   const commands = leaves(program());
 
@@ -87,6 +130,13 @@ describe("every command", () => {
     test(`${path} has the common options and examples`, () => {
       for (const flag of ["--data-dir", "--json", "--yes"]) expect(help).toContain(flag);
       expect(help).toContain(`Examples:\n  ${path}`);
+      expect(help.indexOf("Examples:")).toBeLessThan(help.indexOf("Usage:"));
+      expect(
+        help
+          .trimEnd()
+          .split("\n")
+          .filter((line) => line.length > 80),
+      ).toEqual([]);
     });
 
     for (const [, example = ""] of help

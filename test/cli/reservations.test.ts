@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { receive } from "./purchases.ts";
+import { minor } from "../../src/domain/money.ts";
+import { type Message, receive } from "./purchases.ts";
 import { story, type TestBank, words } from "./run.ts";
 import { marchBank } from "./seeded.ts";
 
@@ -9,8 +10,20 @@ setDefaultTimeout(60_000);
 let bank: TestBank;
 beforeAll(async () => {
   bank = await marchBank();
+  receive(bank.dataDir, DECLINED);
 });
 afterAll(() => bank.remove());
+
+const DECLINED: readonly Message[] = [
+  {
+    at: "2026-03-04T08:00:00Z",
+    reserve: "raas-poor",
+    clientRef: "client-2",
+    reserveAmount: minor(999_999),
+  },
+  { at: "2026-03-04T09:00:00Z", reserve: "raas-nobody", buyerId: "27825559999" },
+  { at: "2026-03-04T09:00:05Z", reserve: "raas-nobody", buyerId: "27825559999" },
+];
 
 type Reservation = { reference: string; requestId: string; state: string };
 const list = async (...args: string[]) =>
@@ -23,6 +36,21 @@ describe("reservations list gives", () => {
     ["an account", ["--account", "62-0002"], []],
     ["a buyer in another spelling", ["--buyer", "073 130 4702", "--limit", "1"], ["raas-suspense"]],
     ["a day through its end", ["--from", "2026-03-03", "--to", "2026-03-03"], ["raas-suspense"]],
+    ["an amount", ["--amount", "105.00", "--from", "2026-03-03"], ["raas-suspense"]],
+    ["another amount", ["--amount", "105.01", "--from", "2026-03-01"], []],
+    ["a clientTxnRef", ["--client-ref", "client-2", "--from", "2026-03-01"], ["raas-poor"]],
+    [
+      "what was declined",
+      ["--state", "declined", "--from", "2026-03-01"],
+      ["raas-nobody", "raas-poor"],
+    ],
+    [
+      "a buyer's declined ones too",
+      ["--state", "all", "--buyer", "0731304702", "--from", "2026-03-03", "--to", "2026-03-05"],
+      ["raas-poor", "raas-suspense"],
+    ],
+    ["a reference", ["--ref", "raas-poor"], ["raas-poor"]],
+    ["a reference of another state", ["--ref", "raas-poor", "--state", "debited"], []],
     ["what is before a time", ["--to", "2026-03-02T09:00:00Z"], ["raas-open"]],
   ])("%s", async (_, args, requestIds) => {
     expect((await list(...args)).map(({ requestId }) => requestId)).toEqual(requestIds);
@@ -44,7 +72,43 @@ describe("reservations list gives", () => {
   });
 });
 
+test("a search without --from goes back a month, and says so", async () => {
+  const ran = await bank.run(words("reservations list --state declined"));
+  expect([ran.exit, ran.out]).toEqual([0, "No purchases.\n"]);
+  expect(ran.err).toContain("--from for more");
+});
+
 describe("reservations show", () => {
+  test("of a declined request says what was asked, why it was declined, and what came again", async () => {
+    const shown = (await bank.json(words("reservations show raas-nobody"))) as {
+      state: string;
+      reference: null;
+      declined: { responseCode: string };
+      checks: { name: string; verdict: string; figures: string }[];
+      timeline: { what: string; sinceStartMs: number; who: string }[];
+    };
+    expect(shown).toMatchObject({
+      state: "declined",
+      reference: null,
+      declined: { responseCode: "2030", responseMessage: "Consumer Account not mapped" },
+    });
+    expect(shown.checks.find(({ verdict }) => verdict === "failed")).toEqual({
+      name: "buyer mapped",
+      verdict: "failed",
+      figures: "to no account",
+    });
+    const without = shown.timeline.filter(({ what }) => what !== "check");
+    expect(without.map(({ what, who }) => `${what} by ${who}`)).toEqual([
+      "received by Clickatell",
+      "answered by the bank",
+      "resent by Clickatell",
+    ]);
+    expect(shown.timeline.at(-1)?.sinceStartMs).toBe(5_000);
+    const { out } = await bank.run(words("reservations show raas-nobody"));
+    expect(out).toContain("declined: Consumer Account not mapped (2030)");
+    expect(out).toContain("not reached: PIN, account active, not blacklisted, funds");
+  });
+
   test("takes either reference and gives all that happened, in time order", async () => {
     const [reservation] = await list("--state", "released");
     for (const ref of ["raas-late", reservation?.reference ?? ""]) {
@@ -65,7 +129,7 @@ describe("reservations show", () => {
 
   test("people see the posting between the result and the finding it led to", async () => {
     const { out } = await bank.run(words("reservations show raas-suspense"));
-    const order = ["receipt 8", "debit #", "finding "].map((what) => out.indexOf(what));
+    const order = ["receipt 8", "debited  ", "finding "].map((what) => out.indexOf(what));
     expect(order).toEqual(order.toSorted((a, b) => a - b));
     expect(out).toContain("@suspense 105.00");
     expect(out).toContain("Sums differ by     10.00 ZAR");
@@ -89,7 +153,7 @@ describe("settling by hand", () => {
       { run: settle("reservations release raas-open --yes"), exit: 4, says: ["released already"] },
       { run: settle("reservations debit raas-late --yes"), exit: 0, says: ["released, corrected"] },
       { run: settle("reservations debit raas-late --yes"), exit: 4, says: ["corrected once"] },
-      { run: words("reservations show raas-late"), exit: 0, says: ["correction #", "ticket 4711"] },
+      { run: words("reservations show raas-late"), exit: 0, says: ["correction  ", "ticket 4711"] },
       { run: words("findings list"), exit: 0, says: ["unmatched-success"] },
     ],
   );

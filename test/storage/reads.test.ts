@@ -2,12 +2,20 @@
 // table from end to end, and every report of one moment while purchases go on.
 import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, describe, expect, spyOn, test } from "bun:test";
+import fc from "fast-check";
 import { FINDING_KINDS } from "../../src/domain/finding.ts";
 import { minor } from "../../src/domain/money.ts";
 import { PAGE_SIZE, type Paging, rowsOf } from "../../src/storage/pages.ts";
 import { reservationsOn } from "../../src/storage/sqlite/reservations.ts";
 import { settlementOn } from "../../src/storage/sqlite/settlement.ts";
-import type { LedgerAccount, NewAccount, Settlement, Store } from "../../src/storage/store.ts";
+import { idsInTime } from "../../src/storage/sqlite/walk.ts";
+import type {
+  LedgerAccount,
+  NewAccount,
+  PurchaseView,
+  Settlement,
+  Store,
+} from "../../src/storage/store.ts";
 import {
   ACCOUNTS,
   BY,
@@ -84,6 +92,21 @@ describe("a list", () => {
       "an account's released ones",
       (store, page) => store.reservations({ ...page, account: "1001", state: "released" }),
     ],
+    ["declined requests", (store, page) => store.purchases({ ...page, state: "declined" })],
+    ["all purchases", (store, page) => store.purchases({ ...page, state: "all" })],
+    [
+      "a buyer's purchases of a span",
+      (store, page) =>
+        store.purchases({ ...page, state: "all", buyer: "nobody", from: at(0), to: at(20) }),
+    ],
+    [
+      "purchases of an amount",
+      (store, page) => store.purchases({ ...page, amount: minor(10_500), from: at(3) }),
+    ],
+    [
+      "purchases with a clientTxnRef",
+      (store, page) => store.purchases({ ...page, state: "all", clientRef: "client-1" }),
+    ],
     ["a buyer's reservations", (store, page) => store.reservations({ ...page, buyer })],
     [
       "a buyer's in one account",
@@ -133,6 +156,22 @@ describe("a list", () => {
     );
     expect(bank.store.reservations({ account: "none", limit: 10 })).toEqual([]);
     expect(bank.store.reservations({ buyer: "nobody", limit: 10 })).toEqual([]);
+  });
+
+  test("of purchases tells the declined ones from the reservations, and leaves none out", () => {
+    const all = bank.store.purchases({ state: "all", limit: 1_000 });
+    expect(all.map(({ id }) => id)).toEqual(all.map((_, index) => all.length - index));
+    const declined = bank.store.purchases({ state: "declined", limit: 1_000 });
+    expect(declined).toEqual(all.filter(({ state }) => state === "declined"));
+    expect(declined.map(({ requestId }) => requestId)).toContain("declined-13");
+    expect(bank.store.purchases({ limit: 1_000 })).toEqual(
+      bank.store.reservations({ limit: 1_000 }),
+    );
+    expect(bank.store.purchases({ state: "all", amount: minor(1), limit: 10 })).toEqual([]);
+    expect(bank.store.purchase("declined-13")).toEqual(
+      declined.find(({ requestId }) => requestId === "declined-13") ?? null,
+    );
+    expect(bank.store.reservation("declined-13")).toBeNull();
   });
 
   test("of findings has the most urgent first, and of a kind the oldest", () => {
@@ -236,6 +275,43 @@ describe("more than a page of reservations", () => {
   });
 });
 
+// ---------------------------------------------------------------- by time, without an index
+
+describe("the ids of a span of time", () => {
+  const DAY = 86_400_000;
+
+  test("hold every row of it, though clocks were up to a day off", () => {
+    const offsets = fc.array(fc.integer({ min: -DAY, max: DAY }), { maxLength: 60 });
+    const bounds = fc.tuple(fc.nat(100), fc.nat(100));
+    fc.assert(
+      fc.property(offsets, bounds, (off, [begin, length]) => {
+        const db = new Database(":memory:", { strict: true });
+        db.run("CREATE TABLE journal (id INTEGER PRIMARY KEY, at INTEGER)");
+        const insert = db.query("INSERT INTO journal (at) VALUES (?)");
+        for (const [index, offset] of off.entries()) insert.run(index * 3 * 3_600_000 + offset);
+        const [from, to] = [begin * 3_600_000, (begin + length) * 3_600_000];
+        const { first, last } = idsInTime(db, "journal", "at")(from, to);
+        const missed = db
+          .query("SELECT id FROM journal WHERE at >= ? AND at < ? AND NOT id BETWEEN ? AND ?")
+          .values(from, to, first, last);
+        db.close();
+        return missed.length === 0;
+      }),
+    );
+  });
+
+  test("are few where the span is short", () => {
+    const db = new Database(":memory:", { strict: true });
+    db.run("CREATE TABLE journal (id INTEGER PRIMARY KEY, at INTEGER)");
+    const insert = db.query("INSERT INTO journal (at) VALUES (?)");
+    for (let day = 0; day < 400; day += 1) insert.run(day * DAY);
+    const { first, last } = idsInTime(db, "journal", "at")(200 * DAY, 201 * DAY);
+    expect([first, last]).toEqual([199, 203]);
+    expect(idsInTime(db, "journal", "at")(undefined, undefined)).toEqual({ first: 1, last: 400 });
+    db.close();
+  });
+});
+
 // ---------------------------------------------------------------- while purchases go on
 
 describe("while purchases go on", () => {
@@ -334,7 +410,7 @@ const SMALL = [
   "(subquery-",
   // A view: what is read of the journal for it is a step of its own.
   "entries",
-  ...["bank", "limits", "holidays", "blocked_buyers", "sqlite_schema", "sqlite_master"],
+  ...["bank", "limits", "holidays", "restores", "blocked_buyers", "sqlite_schema", "sqlite_master"],
   ...["CONSTANT ROW", "json_each", "pragma_foreign_key_check", "pragma_integrity_check"],
 ];
 
@@ -361,13 +437,16 @@ function lookAtAll({ store }: TemporaryBank): void {
     store.reservations({ ...page, ...filter, after: id });
   }
   store.reservation(reference);
+  store.purchases({ ...page, state: "all", from: at(1), to: at(20), amount: minor(1) });
+  store.past(store.purchase(requestId) as PurchaseView);
+  store.buyerHistory(buyerId);
   store.openReservationsAsOf(at(9));
   store.findings({ ...page, openAt: at(9) });
   store.overview(at(9));
   store.finding(1);
   store.findingsOf(requestId, reference);
   store.journal({ ...page, from: 0, to: EVER });
-  store.journalOf(id);
+  store.journalOf(requestId);
   store.journalHash(store.journalHead().id);
   store.receipts(10);
   store.receipt("1");

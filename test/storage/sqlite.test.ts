@@ -62,9 +62,9 @@ describe("a purchase", () => {
     bank.reserve("raas-1");
     expect(bank.result("raas-1", "2201")).toBe("accepted");
     expect(balancesOf(bank, "1001")).toBe("ledger 5000.00, held 0.00");
-    const { id, state, resultCode } = bank.store.reservation("raas-1")!;
+    const { state, resultCode } = bank.store.reservation("raas-1")!;
     expect([state, resultCode]).toEqual(["released", "2201"]);
-    expect(bank.store.journalOf(id)).toEqual([]);
+    expect(bank.store.journalOf("raas-1")).toEqual([]);
     expect(problemsOf(bank)).toEqual([]);
   });
 

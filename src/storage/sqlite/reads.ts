@@ -21,8 +21,10 @@ import type {
   Store,
 } from "../store.ts";
 import { LIMIT_COLUMNS } from "./admin.ts";
+import { pastOn } from "./past.ts";
 import { reservationsOn } from "./reservations.ts";
 import { settlementOn } from "./settlement.ts";
+import { idsInTime } from "./walk.ts";
 
 const FINDING = `SELECT f.id, f.kind, f.request_id AS requestId, f.reference, f.detail,
     f.opened_at AS openedAt, f.last_seen_at AS lastSeenAt, f.occurrences,
@@ -80,6 +82,14 @@ type JournalRow = Omit<JournalView, "by" | "entries"> & {
   number_3: string | null;
 };
 
+/** What says where the acts about a purchase stand in the journal. */
+type AboutPurchase = {
+  id: number;
+  reference: string | null;
+  releasedAt: number | null;
+  sentAt: number | null;
+};
+
 /** A posting's entries, the bank's own accounts first. */
 function entriesOf(row: JournalRow): EntryView[] {
   return [
@@ -107,9 +117,9 @@ const LEDGER_ACCOUNT = `SELECT a.number, a.name, a.internal,
   WHERE a.id <= $account AND a.number > $after`;
 
 export function readsOn(db: Database, bank: BankIdentity) {
-  const findings = (where: string, values: { [name: string]: string | number }) =>
+  const findings = (where: string, values: { [name: string]: string | number | null }) =>
     db.query(`${FINDING} ${where}`).all(values) as FindingView[];
-  const journal = (where: string, ...values: number[]) =>
+  const journal = (where: string, ...values: (number | string)[]) =>
     (db.query(`${JOURNAL} ${where}`).all(...values) as JournalRow[]).map(journalView);
 
   /** The findings of one kind in the order of their ids. */
@@ -153,6 +163,37 @@ export function readsOn(db: Database, bank: BankIdentity) {
     `SELECT max(id) AS last, count(*) AS count
      FROM (SELECT id FROM journal WHERE id > ? ORDER BY id LIMIT ?)`,
   );
+  const recordsOfPurchase = db.query(
+    `SELECT id FROM journal WHERE reservation_id = $id AND kind = 'debit'
+     UNION SELECT id FROM journal WHERE reservation_id = $id AND kind = 'correction'
+     UNION SELECT closed_by FROM findings WHERE request_id = $requestId AND closed_by IS NOT NULL`,
+  );
+  const aboutPurchase = db.query(
+    `SELECT id, reference, CASE WHEN resolved_by = 'operator' AND state = 'released'
+       THEN resolved_at END AS releasedAt, first_sent_at AS sentAt
+     FROM requests WHERE request_id = ?`,
+  );
+  const recordsOfTime = idsInTime(db, "journal", "at");
+  const actsAt = db.query(
+    `SELECT id FROM journal WHERE id BETWEEN $first AND $last AND at = $at AND act = $act
+       AND coalesce(subject, $subject) = $subject`,
+  );
+
+  /** What an operator did about a purchase that moved no money, found by when it was done. */
+  function actsAbout(about: AboutPurchase | null): number[] {
+    if (about === null) return [];
+    const { reference: subject, releasedAt, sentAt } = about;
+    const done: [at: number | null, act: string][] = [
+      [releasedAt, "reservations release"],
+      [sentAt, "reports exceptions --mark-sent"],
+    ];
+    return done.flatMap(([at, act]) =>
+      at === null
+        ? []
+        : (actsAt.values({ ...recordsOfTime(at, at), at, act, subject }).flat() as number[]),
+    );
+  }
+
   const newest = db.query(
     `SELECT (SELECT coalesce(max(id), 0) FROM journal) AS journal,
        (SELECT max(id) FROM accounts) AS account`,
@@ -164,6 +205,7 @@ export function readsOn(db: Database, bank: BankIdentity) {
   return {
     ...reservationsOn(db, bank),
     ...settlementOn(db, bank),
+    ...pastOn(db, bank),
 
     buyer(text: string) {
       const buyerId = canonicalBuyerId(text, bank.country);
@@ -211,7 +253,7 @@ export function readsOn(db: Database, bank: BankIdentity) {
       return findings("WHERE f.id = $id", { id })[0] ?? null;
     },
 
-    findingsOf(requestId: string, reference: string): FindingView[] {
+    findingsOf(requestId: string, reference: string | null): FindingView[] {
       const where = "WHERE f.request_id = $requestId OR f.reference = $reference ORDER BY f.id";
       return findings(where, { requestId, reference });
     },
@@ -230,14 +272,25 @@ export function readsOn(db: Database, bank: BankIdentity) {
       return found;
     },
 
-    journalOf(reservationId: number): JournalView[] {
+    journalOf(requestId: string): JournalView[] {
+      const about = aboutPurchase.get(requestId) as AboutPurchase | null;
+      const ids = recordsOfPurchase.values({ requestId, id: about?.id ?? null }).flat();
       return journal(
-        `WHERE j.id IN (SELECT id FROM journal WHERE reservation_id = ? AND kind = 'debit'
-           UNION SELECT id FROM journal WHERE reservation_id = ? AND kind = 'correction')
-         ORDER BY j.id`,
-        reservationId,
-        reservationId,
+        "WHERE j.id IN (SELECT value FROM json_each(?)) ORDER BY j.id",
+        JSON.stringify([...ids, ...actsAbout(about)]),
       );
+    },
+
+    buyerHistory(buyer: string): JournalView[] {
+      // The index has the condition on the act, in these words.
+      return (
+        db
+          .query(
+            `${JOURNAL} WHERE j.act IN ('accounts map', 'accounts unmap')
+               AND j.detail ->> '$.buyerId' = ? ORDER BY j.id`,
+          )
+          .all(canonicalBuyerId(buyer, bank.country)) as JournalRow[]
+      ).map(journalView);
     },
 
     mark: (): Mark => newest.get() as Mark,

@@ -1,16 +1,24 @@
-// Reservations as people look at them. A list first finds the ids that it may consist of, the newest
-// first and a page at a time, and then fetches those of them that pass its filter: by the chain of
-// an account's reservations, by the index of the open ones, or down from the newest request.
+// Purchases as people look at them: reservations, and the requests that were declined. A list first
+// finds the ids that it may consist of, the newest first and a page at a time, and then fetches those
+// of them that pass its filter: by the chain of an account's reservations, by the index of the open
+// ones, or by a search down from the newest request of the span.
 import type { Database } from "bun:sqlite";
 import { canonicalBuyerId } from "../../domain/identifiers.ts";
 import { minor } from "../../domain/money.ts";
+import { type Decline, outcomeOfCode } from "../../domain/outcomes.ts";
 import { sumsDifference } from "../../domain/reserve.ts";
 import { PAGE_SIZE } from "../pages.ts";
-import type { BankIdentity, ReservationFilter, ReservationView } from "../store.ts";
-import { type Place, walkByTime } from "./walk.ts";
+import type {
+  BankIdentity,
+  DeclinedView,
+  PurchaseFilter,
+  PurchaseView,
+  ReservationFilter,
+  ReservationView,
+} from "../store.ts";
+import { type IdSpan, idsInTime, type Place, walkByTime } from "./walk.ts";
 
-// Every request that made no reservation has no account, so that the join leaves it out.
-const RESERVATION = `SELECT r.id, r.reference, r.request_id AS requestId, r.client_ref AS clientRef,
+const PURCHASE = `SELECT r.id, r.reference, r.request_id AS requestId, r.client_ref AS clientRef,
     r.buyer_id AS buyerId, r.target_id AS targetId, a.number AS account, r.state,
     r.reserve_amount AS reserveAmount, r.purchase_amount AS purchaseAmount,
     r.fee_amount AS feeAmount, r.client_share_amount AS clientShareAmount,
@@ -18,39 +26,109 @@ const RESERVATION = `SELECT r.id, r.reference, r.request_id AS requestId, r.clie
     r.channel_id AS channelId, r.reserved_at AS reservedAt, r.resolved_at AS resolvedAt,
     r.result_code AS resultCode, r.resolved_by AS resolvedBy, r.first_sent_at AS firstSentAt,
     EXISTS (SELECT 1 FROM journal j WHERE j.reservation_id = r.id AND j.kind = 'correction')
-      AS corrected, r.currency
-  FROM requests r JOIN accounts a ON a.id = r.account_id`;
+      AS corrected, r.currency, r.received_at AS receivedAt, r.response_code AS responseCode
+  FROM requests r LEFT JOIN accounts a ON a.id = r.account_id`;
 
 type ReservationRow = Omit<ReservationView, "corrected" | "sumsDifference"> & {
   corrected: number;
   currency: string | null;
+  receivedAt: number;
+  responseCode: string;
 };
 
-function reservationView({ corrected, currency, ...row }: ReservationRow): ReservationView {
+/** A declined request has nothing of what a reservation has. */
+type PurchaseRow = ReservationRow | (Omit<ReservationRow, "state"> & { state: null });
+
+function purchaseView({ receivedAt, responseCode, ...row }: PurchaseRow): PurchaseView {
+  const reserveAmount = minor(row.reserveAmount);
+  if (row.state !== null) {
+    const { corrected, currency, ...reservation } = row;
+    return {
+      ...reservation,
+      reserveAmount,
+      corrected: corrected === 1,
+      sumsDifference: sumsDifference(row),
+    };
+  }
   return {
-    ...row,
-    reserveAmount: minor(row.reserveAmount),
-    corrected: corrected === 1,
-    sumsDifference: sumsDifference({ ...row, currency }),
-  };
+    id: row.id,
+    requestId: row.requestId,
+    clientRef: row.clientRef,
+    buyerId: row.buyerId,
+    targetId: row.targetId,
+    state: "declined",
+    outcome: outcomeOfCode(responseCode) as Decline,
+    reserveAmount,
+    purchaseAmount: row.purchaseAmount,
+    feeAmount: row.feeAmount,
+    clientShareAmount: row.clientShareAmount,
+    settlementAmount: row.settlementAmount,
+    productId: row.productId,
+    channelId: row.channelId,
+    currency: row.currency,
+    receivedAt,
+    sumsDifference: sumsDifference(row),
+  } satisfies DeclinedView;
 }
+
+function isReservation(purchase: PurchaseView): purchase is ReservationView {
+  return purchase.state !== "declined";
+}
+
+type Condition = readonly [sql: string, ...values: (string | number)[]];
+
+/** What a filter asks of a row of requests, beside the account. */
+function conditionsOf(filter: PurchaseFilter): Condition[] {
+  const { state, buyer, from, to, amount, clientRef, after } = filter;
+  const at = "coalesce(r.reserved_at, r.received_at)";
+  const all: (Condition | false)[] = [
+    state === undefined && ["r.state IS NOT NULL"],
+    state === "declined" && ["r.state IS NULL"],
+    state !== undefined && state !== "declined" && state !== "all" && ["r.state = ?", state],
+    after !== undefined && ["r.id < ?", after],
+    buyer !== undefined && ["r.buyer_id = ?", buyer],
+    from !== undefined && [`${at} >= ?`, from],
+    to !== undefined && [`${at} < ?`, to],
+    amount !== undefined && ["r.reserve_amount = ?", amount],
+    clientRef !== undefined && ["r.client_ref = ?", clientRef],
+  ];
+  return all.filter((condition) => condition !== false);
+}
+
+const sqlOf = (conditions: readonly Condition[]) =>
+  conditions.map(([sql]) => ` AND ${sql}`).join("");
+const valuesOf = (conditions: readonly Condition[]) =>
+  conditions.flatMap(([, ...values]) => values);
 
 /** Gives the next ids at each call, descending, and none at the list's end. */
 type Ids = () => number[];
 
 const NEWEST = Number.MAX_SAFE_INTEGER;
 
-function requestIds(db: Database, after: number | undefined): Ids {
-  let before = after ?? NEWEST;
-  const select = db.query("SELECT id FROM requests WHERE id < ? ORDER BY id DESC LIMIT ?");
+/** So many rows are looked at by one read of a search: it is over in milliseconds. */
+const SEARCHED_AT_ONCE = 20_000;
+
+/** Searches the requests with these ids for those that a filter passes. */
+function searchedIds(db: Database, { first, last }: IdSpan, filter: PurchaseFilter): Ids {
+  const conditions = conditionsOf({ ...filter, after: undefined } as PurchaseFilter);
+  const select = db.query(
+    `SELECT r.id FROM requests r WHERE r.id < ? AND r.id >= ?${sqlOf(conditions)}
+     ORDER BY r.id DESC LIMIT ?`,
+  );
+  let before = Math.min(filter.after ?? NEWEST, last + 1);
   return () => {
-    const ids = select.values(before, PAGE_SIZE).flat() as number[];
-    before = ids.at(-1) ?? before;
-    return ids;
+    while (before > first) {
+      const least = Math.max(first, before - SEARCHED_AT_ONCE);
+      const found = select.values(before, least, ...valuesOf(conditions), PAGE_SIZE);
+      const ids = found.flat() as number[];
+      before = ids.length === PAGE_SIZE ? (ids.at(-1) as number) : least;
+      if (ids.length > 0) return ids;
+    }
+    return [];
   };
 }
 
-function openIds(db: Database, { after, from, to }: ReservationFilter): Ids {
+function openIds(db: Database, { after, from, to }: PurchaseFilter): Ids {
   let before = after ?? NEWEST;
   // Each page looks at the ids of all open ones, which its index gives without a row.
   const select = db.query(
@@ -92,8 +170,9 @@ function chainedIds(db: Database, numbers: readonly string[], after: number | un
 }
 
 export function reservationsOn(db: Database, bank: BankIdentity) {
+  const idsOfSpan = idsInTime(db, "requests", "received_at");
   const select = (where: string, ...values: (string | number)[]) =>
-    (db.query(`${RESERVATION} ${where}`).all(...values) as ReservationRow[]).map(reservationView);
+    (db.query(`${PURCHASE} ${where}`).all(...values) as PurchaseRow[]).map(purchaseView);
   // Whatever took a buyer from an account stands in the journal, with the account's number.
   const accountsOfBuyer = db.query(
     `SELECT a.number FROM buyers b JOIN accounts a ON a.id = b.account_id
@@ -116,55 +195,63 @@ export function reservationsOn(db: Database, bank: BankIdentity) {
      ORDER BY resolved_at, id LIMIT ?`,
   );
 
-  function idsFor(filter: ReservationFilter): Ids {
+  function idsFor(filter: PurchaseFilter): Ids {
     const { account, buyer, state, after } = filter;
     if (account !== undefined) return chainedIds(db, [account], after);
-    if (buyer !== undefined) {
+    // No account has a declined request in its chain.
+    const reservationsOnly = state !== "declined" && state !== "all";
+    if (buyer !== undefined && reservationsOnly) {
       const numbers = accountsOfBuyer.values({ buyerId: buyer }).flat() as string[];
       return chainedIds(db, numbers, after);
     }
-    return state === "reserved" ? openIds(db, filter) : requestIds(db, after);
+    if (state === "reserved") return openIds(db, filter);
+    return searchedIds(db, idsOfSpan(filter.from, filter.to), filter);
   }
 
-  /** Of the reservations with these ids, which descend, those that a filter passes. */
-  function passing(ids: readonly number[], filter: ReservationFilter): ReservationView[] {
-    const wanted: [string, string | number | undefined][] = [
-      ["r.id < ?", filter.after],
-      ["r.state = ?", filter.state],
-      ["a.number = ?", filter.account],
-      ["r.buyer_id = ?", filter.buyer],
-      ["r.reserved_at >= ?", filter.from],
-      ["r.reserved_at < ?", filter.to],
-    ];
-    const given = wanted.filter((pair): pair is [string, string | number] => pair[1] !== undefined);
+  /** Of the purchases with these ids, which descend, those that a filter passes. */
+  function passing(ids: readonly number[], filter: PurchaseFilter): PurchaseView[] {
+    const { account, limit } = filter;
+    const conditions = conditionsOf(filter);
+    if (account !== undefined) conditions.push(["a.number = ?", account]);
     return select(
-      `WHERE r.id IN (SELECT value FROM json_each(?))
-         ${given.map(([sql]) => `AND ${sql}`).join(" ")}
+      `WHERE r.id IN (SELECT value FROM json_each(?))${sqlOf(conditions)}
        ORDER BY r.id DESC LIMIT ?`,
       JSON.stringify(ids),
-      ...given.map(([, value]) => value),
-      filter.limit,
+      ...valuesOf(conditions),
+      limit,
     );
   }
 
+  function purchases(asked: PurchaseFilter): PurchaseView[] {
+    const { buyer } = asked;
+    const filter =
+      buyer === undefined ? asked : { ...asked, buyer: canonicalBuyerId(buyer, bank.country) };
+    const nextIds = idsFor(filter);
+    const found: PurchaseView[] = [];
+    while (found.length < filter.limit) {
+      const ids = nextIds();
+      if (ids.length === 0) break;
+      found.push(...passing(ids, { ...filter, limit: filter.limit - found.length }));
+    }
+    return found;
+  }
+
+  function purchase(ref: string): PurchaseView | null {
+    const byReference = select("WHERE r.reference = ?", ref);
+    return byReference[0] ?? select("WHERE r.request_id = ?", ref)[0] ?? null;
+  }
+
   return {
-    reservations(asked: ReservationFilter): ReservationView[] {
-      const { buyer } = asked;
-      const filter =
-        buyer === undefined ? asked : { ...asked, buyer: canonicalBuyerId(buyer, bank.country) };
-      const nextIds = idsFor(filter);
-      const found: ReservationView[] = [];
-      while (found.length < filter.limit) {
-        const ids = nextIds();
-        if (ids.length === 0) break;
-        found.push(...passing(ids, { ...filter, limit: filter.limit - found.length }));
-      }
-      return found;
-    },
+    purchases,
+
+    reservations: (filter: ReservationFilter): ReservationView[] =>
+      purchases(filter).filter(isReservation),
+
+    purchase,
 
     reservation(ref: string): ReservationView | null {
-      const byReference = select("WHERE r.reference = ?", ref);
-      return byReference[0] ?? select("WHERE r.request_id = ?", ref)[0] ?? null;
+      const found = purchase(ref);
+      return found !== null && isReservation(found) ? found : null;
     },
 
     openReservationsAsOf(at: number): ReservationView[] {
@@ -182,6 +269,7 @@ export function reservationsOn(db: Database, bank: BankIdentity) {
       );
       return inPages([...ids])
         .flatMap((page) => passing(page, { limit: page.length }))
+        .filter(isReservation)
         .sort((a, b) => a.reservedAt - b.reservedAt || a.id - b.id);
     },
   };

@@ -5,6 +5,9 @@ import type { Bank, By, NewRestore, RestoreView } from "../store.ts";
 import type { Journal } from "./journal.ts";
 import { refuse } from "./refused.ts";
 
+/** Why sales are paused until a restore is acknowledged. */
+export const RESTORED = "restored from a backup, until transact-bank restore acknowledge";
+
 export function restoresOn(
   db: Database,
   { bank, journal, now }: { bank: Bank; journal: Journal; now: () => number },
@@ -32,6 +35,13 @@ export function restoresOn(
   return {
     list,
 
+    /** Refuses what would sell again before anybody looked at what is forgotten. */
+    refuseOpen(): void {
+      if (list().some(({ acknowledged }) => !acknowledged)) {
+        refuse("the bank was restored from a backup: transact-bank restore acknowledge first");
+      }
+    },
+
     /** Written into the copy before it is put in place. */
     record(by: By, restore: NewRestore): null {
       const { from, to, record, hash } = restore;
@@ -42,7 +52,7 @@ export function restoresOn(
       const time = (instant: number) => localTimeText(instant, bank.timeZone);
       const detail =
         `all that was answered from ${time(from)} to ${time(to)} is forgotten; ` +
-        `the backup's journal ends with record ${record}:${hash}`;
+        `the backup's journal ends with record ${record}`;
       const draft = { kind: "restored", key: String(journalId), detail } as const;
       journal.finding(draft, { requestId: null, reference: null, at });
       return null;

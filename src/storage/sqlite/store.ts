@@ -41,7 +41,7 @@ import { pinKeyCheck } from "./pins.ts";
 import { purchasesOn } from "./purchases.ts";
 import { readsOn } from "./reads.ts";
 import { Refused, refuse } from "./refused.ts";
-import { restoresOn } from "./restores.ts";
+import { RESTORED, restoresOn } from "./restores.ts";
 import { verify } from "./verify.ts";
 
 type BankRow = {
@@ -69,8 +69,19 @@ export function readBank(db: Database): Bank {
   return {
     ...identity,
     demo: row.demo === 1,
-    salesPaused: pausedAt === null ? null : { at: pausedAt, reason: pausedReason ?? "" },
+    salesPaused:
+      pausedAt === null ? pausedByRestore(db) : { at: pausedAt, reason: pausedReason ?? "" },
   };
+}
+
+/** A restored bank sells nothing until that is acknowledged; one of an earlier version knows none. */
+function pausedByRestore(db: Database): Bank["salesPaused"] {
+  const table = db.query("SELECT 1 FROM sqlite_schema WHERE name = 'restores'").get();
+  if (table === null) return null;
+  const { at } = db
+    .query("SELECT max(to_at) AS at FROM restores WHERE acknowledged_by IS NULL")
+    .get() as { at: number | null };
+  return at === null ? null : { at, reason: RESTORED };
 }
 
 /** An operation of a batch, or in its place why it is left out. */
@@ -370,7 +381,11 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
     addHolidays: (by, holidays) => write(() => admin.addHolidays(by, holidays)),
     removeHoliday: (by, day) => write(() => admin.removeHoliday(by, day)),
     pauseSales: (by) => write(() => admin.pauseSales(by)),
-    resumeSales: (by) => write(() => admin.resumeSales(by)),
+    resumeSales: (by) =>
+      write(() => {
+        restores.refuseOpen();
+        return admin.resumeSales(by);
+      }),
     recordRestore: (by, restore) => write(() => restores.record(by, restore)),
     acknowledgeRestore: (by) => write(() => restores.acknowledge(by)),
     recordAct: (by, act, detail) => write(() => admin.recordAct(by, act, detail)),
@@ -382,6 +397,10 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
     limits: durable(reads.limits),
     reservations: durable(reads.reservations),
     reservation: durable(reads.reservation),
+    purchases: durable(reads.purchases),
+    purchase: durable(reads.purchase),
+    past: durable(reads.past),
+    buyerHistory: durable(reads.buyerHistory),
     openReservationsAsOf: durable(reads.openReservationsAsOf),
     overview: reads.overview,
     findings: durable(reads.findings),

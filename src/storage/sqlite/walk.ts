@@ -1,5 +1,6 @@
 // Looks at all rows from an instant on, in the order of an index on a time, a page at a time: each
 // page is one short read, so that the WAL is copied in between.
+import type { Database } from "bun:sqlite";
 import { PAGE_SIZE } from "../pages.ts";
 
 /** Where a page begins: behind the row with this time and this id. */
@@ -19,4 +20,42 @@ export function walkByTime<Row extends Place>(
     if (last === undefined || rows.length < PAGE_SIZE) return;
     after = last;
   }
+}
+
+/**
+ * How far a time may stand from its place among its neighbours, because a clock was wrong and was
+ * set right: rows up to half of it off are found all the same.
+ */
+const CLOCK_SLACK_MS = 2 * 86_400_000;
+
+export type IdSpan = { readonly first: number; readonly last: number };
+
+/**
+ * The ids among which the rows of a span of time are, for a table whose rows are appended in the
+ * order of their times: found by halving, so that no index on the time is needed. What is found
+ * holds them all, and some before and after them.
+ */
+export function idsInTime(db: Database, table: "requests" | "journal", column: string) {
+  const newest = db.query(`SELECT coalesce(max(id), 0) AS id FROM ${table}`);
+  const timeFrom = db.query(
+    `SELECT ${column} AS at FROM ${table} WHERE id >= ? ORDER BY id LIMIT 1`,
+  );
+  /** The first id whose row is of this time or later; beyond the newest where none is. */
+  function firstFrom(time: number, last: number): number {
+    let [low, high] = [1, last + 1];
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      const { at } = timeFrom.get(middle) as { at: number };
+      if (at >= time) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+  return (from: number | undefined, to: number | undefined): IdSpan => {
+    const { id } = newest.get() as { id: number };
+    return {
+      first: from === undefined ? 1 : firstFrom(from - CLOCK_SLACK_MS, id),
+      last: to === undefined ? id : firstFrom(to + CLOCK_SLACK_MS, id) - 1,
+    };
+  };
 }

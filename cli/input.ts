@@ -1,0 +1,23 @@
+// What a command reads from a file that a person names; "-" is standard input.
+import { readFileSync } from "node:fs";
+import { Failure } from "./failure.ts";
+
+export const STANDARD_INPUT = "-";
+
+/** The name of a file in a message. */
+export const inputName = (file: string): string =>
+  file === STANDARD_INPUT ? "standard input" : file;
+
+/** The bytes of a file, or of standard input; `what` is the argument or option that names it. */
+export function readInput(file: string, what: string): Uint8Array {
+  if (file === STANDARD_INPUT && process.stdin.isTTY === true) {
+    throw new Failure("usage", `${what} - reads standard input, which is a terminal: pipe it in`);
+  }
+  try {
+    return readFileSync(file === STANDARD_INPUT ? 0 : file);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") throw new Failure("usage", `${what}: there is no file ${file}`);
+    throw new Failure("failed", `${what}: ${inputName(file)} cannot be read (${message})`);
+  }
+}

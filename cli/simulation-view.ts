@@ -1,0 +1,120 @@
+// How a simulation looks to people.
+import type { Verdict } from "../src/conformance/run.ts";
+import type { Latencies, Storm } from "../src/conformance/storm.ts";
+import { clean, facts, table } from "./output.ts";
+import type { Simulation } from "./simulate.ts";
+
+type Named = Pick<Verdict, "id" | "section" | "words">;
+
+const NARROWEST_TERMINAL = 80;
+
+/** One line over the one before it, never broken. */
+export function progressLine(text: string): string {
+  const width = (process.stderr.columns ?? NARROWEST_TERMINAL) - 1;
+  return `\r\u001b[K${clean(text).slice(0, width)}`;
+}
+
+/** Every rule, without a verdict. */
+export function rulesTable(rules: readonly Named[]): string {
+  return table(
+    [{ title: "Rule", whole: true }, { title: "Contract" }, { title: "Words" }],
+    rules.map(({ id, section, words }) => [id, section, words]),
+  );
+}
+
+function verdictsTable(rules: readonly Verdict[]): string {
+  const columns = [
+    { title: "Verdict", whole: true },
+    { title: "Rule", whole: true },
+    { title: "Contract" },
+    { title: "Words" },
+  ] as const;
+  return table(
+    columns,
+    rules.map(({ verdict, id, section, words }) => [
+      verdict === "failed" ? "FAILED" : verdict,
+      id,
+      section,
+      words,
+    ]),
+  );
+}
+
+function failures(rules: readonly Verdict[]): string[] {
+  return rules.flatMap(({ verdict, id, section, words, why }) =>
+    verdict === "failed" ? [`FAILED ${id}, contract ${section}: ${words}`, `  ${why}`] : [],
+  );
+}
+
+/** Why rules have no verdict, each reason once. */
+function reasons(rules: readonly Verdict[], verdict: Verdict["verdict"]): string[] {
+  const byReason = Map.groupBy(
+    rules.filter((rule) => rule.verdict === verdict),
+    ({ why }) => why ?? "",
+  );
+  return [...byReason].map(
+    ([why, alike]) => `${verdict}: ${why}: ${alike.map(({ id }) => id).join(", ")}`,
+  );
+}
+
+const ms = (value: number) => `${value.toFixed(value < 100 ? 1 : 0)} ms`;
+
+function latencyRow(call: string, { count, within2s, ...latencies }: Latencies): string[] {
+  const { p50Ms, p90Ms, p99Ms, p999Ms, maxMs } = latencies;
+  const figures = [p50Ms, p90Ms, p99Ms, p999Ms, maxMs].map(ms);
+  return [call, String(count), ...figures, `${(within2s * 100).toFixed(2)} %`];
+}
+
+function stormText({ rate, seconds, calls }: Storm): string[] {
+  const right = (title: string) => ({ title, align: "right" }) as const;
+  const titles = ["Sent", "p50", "p90", "p99", "p99.9", "max", "in 2 s"].map(right);
+  const rows = Object.entries(calls).map(([call, latencies]) => latencyRow(call, latencies));
+  const answers = Object.entries(calls).flatMap(([call, latencies]) =>
+    Object.entries(latencies.answers).map(([code, count]) => [call, code, String(count)]),
+  );
+  return [
+    `Storm: ${rate} purchases a second for ${seconds} s, each from the moment it was due`,
+    table([{ title: "Call" }, ...titles], rows),
+    "",
+    table([{ title: "Call" }, { title: "Answer" }, right("Times")], answers),
+    "",
+  ];
+}
+
+function countsText({ rules, requests, run }: Simulation): string {
+  const count = (verdict: Verdict["verdict"]) =>
+    rules.filter((rule) => rule.verdict === verdict).length;
+  return (
+    `${count("passed")} passed, ${count("failed")} failed, ${count("not tried")} not tried, ` +
+    `${count("not visible")} not visible from outside. ${requests} requests, sim-${run}-...`
+  );
+}
+
+function leftText({ debited, left }: Simulation): string[] {
+  const held =
+    left.length === 0
+      ? "nothing is held because of it"
+      : `HELD, for the cancel was not taken: ${left.map(({ requestId }) => requestId).join(", ")}`;
+  const sum = debited.reduce((total, { amount }) => total + amount, 0);
+  const moved =
+    debited.length === 0
+      ? "no money moved"
+      : `${debited.length} purchases were debited, ${sum} minor units in all`;
+  return [facts([["left behind", `${moved}; ${held}`]])];
+}
+
+export function simulationText(simulation: Simulation): string {
+  const { rules, storm, stopped } = simulation;
+  const parts = [
+    ...(rules.length > 0 ? [verdictsTable(rules), ""] : []),
+    ...reasons(rules, "not tried"),
+    ...reasons(rules, "not visible"),
+    ...(storm === null ? [] : ["", ...stormText(storm)]),
+    ...failures(rules),
+    ...(rules.length > 0 ? [countsText(simulation)] : []),
+    ...leftText(simulation),
+    ...(stopped ? ["stopped before its end"] : []),
+    simulation.ok ? "PASS" : "FAIL",
+  ];
+  return parts.join("\n");
+}
