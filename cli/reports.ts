@@ -69,7 +69,7 @@ function findingsAt({ store }: Session, openAt: number, kinds: readonly FindingK
 }
 
 /** Writes a report as asked; gives the exit code it means. */
-async function publish(report: Report, options: ReportOptions): Promise<Written> {
+export async function publish(report: Report, options: ReportOptions): Promise<Written> {
   const format = formatOf(options);
   const parts = format === "table" ? pageParts(report.page()) : render(report, format);
   const dryRun = options.dryRun === true;

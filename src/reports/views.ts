@@ -5,6 +5,7 @@ import type {
   By,
   FindingView,
   JournalView,
+  LimitRow,
   ReceiptView,
   ReservationView,
 } from "../storage/store.ts";
@@ -80,4 +81,18 @@ export function whoText(by: By | null): string {
   const effective = named(by.effectiveName, by.effectiveUid);
   const login = by.loginUid === null ? by.loginName : named(by.loginName, by.loginUid);
   return login === null || login === effective ? effective : `${login}, as ${effective}`;
+}
+
+/** The figures of one scope. */
+export function limitJson(row: LimitRow) {
+  return {
+    scope: row.scope,
+    scopeKey: row.scopeKey,
+    minMinor: row.min,
+    maxMinor: row.max,
+    dayAmountMinor: row.dayAmount,
+    dayCount: row.dayCount,
+    monthAmountMinor: row.monthAmount,
+    monthCount: row.monthCount,
+  };
 }
