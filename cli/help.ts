@@ -69,7 +69,7 @@ function termOf(command: Command): string {
 /** In a list a command has one thought: what follows a ";" stands in its own help. */
 const shortOf = (command: Command): string => command.description().replace(/;.*$/s, "");
 
-export const groupingOf = (option: Option): string => option.helpGroupHeading ?? "Options:";
+const groupingOf = (option: Option): string => option.helpGroupHeading ?? "Options:";
 
 /** The options of a command by their headings, the common ones last. */
 export function optionGroups(command: Command): Map<string, Option[]> {
@@ -122,13 +122,12 @@ function argumentSection(command: Command, helper: Help, width: number): string[
 /** The heading of the commands that are named without saying what they do. */
 export const ALSO = "Also:";
 
+/** The heading under which a command stands in the list of its group. */
+export const taskOf = (command: Command): string => command.helpGroup() || "Commands:";
+
 /** The commands of a group, or of the program by task; there a blank line is a line too many. */
 function commandSections(command: Command, helper: Help): string[] {
-  const groups = helper.groupItems(
-    [...command.commands],
-    helper.visibleCommands(command),
-    (sub) => sub.helpGroup() || "Commands:",
-  );
+  const groups = helper.groupItems([...command.commands], helper.visibleCommands(command), taskOf);
   const width = Math.max(...command.commands.map((sub) => termOf(sub).length));
   return [...groups].flatMap(([heading, commands]) => {
     const title = helper.styleTitle(heading);

@@ -15,7 +15,7 @@ import { type Period, spanOf } from "../src/reports/settlement.ts";
 import { type Paging, rowsOf } from "../src/storage/pages.ts";
 import type { LimitRow, LimitTarget } from "../src/storage/store.ts";
 import { Failure } from "./failure.ts";
-import { publish } from "./reports.ts";
+import { publish } from "./publish.ts";
 import type { CommonOptions, Session, Written } from "./session.ts";
 import { readDay } from "./times.ts";
 

@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import { version } from "../package.json";
 import * as accounts from "./accounts.ts";
+import * as approvals from "./approvals.ts";
 import * as backup from "./backup.ts";
 import * as config from "./config.ts";
 import * as doctor from "./doctor.ts";
@@ -12,6 +13,7 @@ import * as holidays from "./holidays.ts";
 import * as init from "./init.ts";
 import * as journal from "./journal.ts";
 import * as limits from "./limits.ts";
+import * as man from "./man.ts";
 import { beQuiet, errorText } from "./output.ts";
 import * as receipts from "./receipts.ts";
 import * as reports from "./reports.ts";
@@ -19,6 +21,7 @@ import * as reservations from "./reservations.ts";
 import * as sales from "./sales.ts";
 import * as secrets from "./secrets.ts";
 import * as serve from "./serve.ts";
+import * as service from "./service.ts";
 import { type CommonOptions, commonOptions, inheritCommonOptions } from "./session.ts";
 import * as settlement from "./settlement.ts";
 import * as simulate from "./simulate.ts";
@@ -28,11 +31,11 @@ import * as versions from "./version.ts";
 
 /** By task, in the order of the help; a heading of the root's help each. */
 const TASKS: readonly (readonly [task: string, commands: readonly CommandFile[]])[] = [
-  ["Make a bank and run it:", [init, serve, simulate, status, doctor, config]],
+  ["Make a bank and run it:", [init, serve, service, simulate, status, doctor, config]],
   ["Daily work:", [find, accounts, reservations, findings, limits, holidays, sales]],
   ["Reports and books:", [reports, settlement, journal, receipts, verify]],
-  ["Secrets and backups:", [secrets, backup]],
-  [ALSO, [versions]],
+  ["Secrets, approvals and backups:", [secrets, approvals, backup]],
+  [ALSO, [versions, man]],
 ];
 
 type CommandFile = { readonly register: (program: Command) => void };

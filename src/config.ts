@@ -4,6 +4,7 @@ import { isIP } from "node:net";
 import { join } from "node:path";
 import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
+import { CONTROLLED_KINDS } from "./domain/dual-control.ts";
 import { PIN_POLICIES } from "./domain/pin.ts";
 
 export const CONFIG_FILE = "config.toml";
@@ -57,11 +58,21 @@ const Schema = Type.Object(
       default: [6, 7],
       rule: "a list of ISO weekdays, 1 is Monday and 7 is Sunday, at most six of them",
     }),
+    dual_control: Type.Array(Type.Union(CONTROLLED_KINDS.map((kind) => Type.Literal(kind))), {
+      uniqueItems: true,
+      default: [],
+      rule: `a list of ${CONTROLLED_KINDS.map((kind) => `"${kind}"`).join(", ")}, or of some of them`,
+    }),
+    approval_days: Type.Integer({ minimum: 1, maximum: 90, default: 7, rule: "1 to 90 days" }),
     require_signature: Type.Boolean({ default: false, rule: "true or false" }),
     allow_unauthenticated: Type.Boolean({ default: false, rule: "true or false" }),
     allow_addresses: Type.Array(Type.String(), {
       default: [],
       rule: 'a list of addresses and networks, such as ["10.0.0.7", "196.0.0.0/24"]',
+    }),
+    trusted_proxies: Type.Array(Type.String(), {
+      default: [],
+      rule: 'a list of addresses and networks, such as ["127.0.0.1", "10.0.0.0/24"]',
     }),
     basic_user: Type.Optional(
       Type.String({ pattern: "^[^:]{1,64}$", rule: "a name without a colon" }),
@@ -125,10 +136,9 @@ export function parseConfig(text: string): Config {
     );
   }
   const config = filled as Config;
-  if (!config.allow_addresses.every(isAddressOrNetwork)) {
-    throw new ConfigError(
-      `${CONFIG_FILE}: "allow_addresses" must be ${Schema.properties.allow_addresses["rule"]}`,
-    );
+  for (const key of ["allow_addresses", "trusted_proxies"] as const) {
+    if (config[key].every(isAddressOrNetwork)) continue;
+    throw new ConfigError(`${CONFIG_FILE}: "${key}" must be ${Schema.properties[key]["rule"]}`);
   }
   if (config.reserve_funds_path === config.transact_result_path) {
     throw new ConfigError(`${CONFIG_FILE}: the two paths must differ`);
@@ -163,6 +173,11 @@ export function newConfigText(requireSignature: boolean): string {
 # ISO weekdays: 1 is Monday, 7 is Sunday.
 # weekend = [6, 7]
 
+# What takes effect only when somebody else approves it: any of "money", "limits", "pins", "secrets";
+# and for how many days it may be approved.
+# dual_control = []
+# approval_days = 7
+
 # Every request must carry a valid Signature; the secret is set with "secrets rotate".
 require_signature = ${requireSignature}
 
@@ -171,6 +186,9 @@ require_signature = ${requireSignature}
 
 # Only these peers may call; empty means every peer.
 # allow_addresses = ["196.0.0.0/24"]
+
+# Behind a proxy: whose X-Forwarded-For names the peer (docs/proxy.md).
+# trusted_proxies = ["127.0.0.1", "::1"]
 
 # HTTP Basic; the password is set with "secrets rotate --kind basic".
 # basic_user = "clickatell"

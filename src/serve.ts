@@ -106,6 +106,7 @@ function readAppParts(dataDir: string, config: Config) {
       transactResult: config.transact_result_path,
     },
     https: config.tls !== undefined,
+    trustedProxies: config.trusted_proxies,
   };
 }
 

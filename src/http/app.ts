@@ -5,8 +5,9 @@ import { type Counters, createCounters, type Route } from "../counters.ts";
 import { type Engine, NoAnswer } from "../engine/engine.ts";
 import type { ReceiptDraft } from "../storage/store.ts";
 import { type Answer, answers, respond } from "./answers.ts";
-import { type Authentication, checkSignature, doorKeeper, plainAddress } from "./authenticate.ts";
+import { type Authentication, checkSignature, doorKeeper } from "./authenticate.ts";
 import { isDeclaredTooLarge, parseBody, readBody } from "./body.ts";
+import { peerFinder, plainAddress } from "./peer.ts";
 import {
   bodyDigest,
   isNestedTooDeeply,
@@ -25,6 +26,8 @@ export type AppOptions = {
   readonly authentication: Authentication;
   readonly paths: { readonly reserveFunds: string; readonly transactResult: string };
   readonly https: boolean;
+  /** Proxies whose word for a request's address is taken; none by default. */
+  readonly trustedProxies?: readonly string[];
   /** Counts what is turned away; who gives it has its last counts written at the end. */
   readonly refusals?: Refusals;
   readonly counters?: Counters;
@@ -161,10 +164,11 @@ export function createApp(options: AppOptions) {
   const reserveFunds = counted(parts, "reserveFunds", decideReserveFunds(parts));
   const transactResult = counted(parts, "transactResult", decideTransactResult(parts));
 
+  const findPeer = peerFinder(options.trustedProxies ?? []);
   const peerOf = (
     server: { requestIP(request: Request): { address: string } | null } | null,
     request: Request,
-  ) => plainAddress(server?.requestIP(request)?.address ?? "");
+  ) => findPeer(plainAddress(server?.requestIP(request)?.address ?? ""), request.headers);
   // A Host header that is no host makes the URL unreadable, and is no reason to fail.
   const pathOf = ({ url }: Request) => URL.parse(url)?.pathname ?? url.replace(/\?.*$/s, "");
   function answerAs(route: Route, answer: Answer): Response {

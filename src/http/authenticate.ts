@@ -1,7 +1,7 @@
 // Who may call: an allow-list, HTTP Basic and the body's Signature, each on its own (contract.md 5).
 import { timingSafeEqual } from "node:crypto";
-import { BlockList, isIPv6 } from "node:net";
 import type { SignatureVerdict } from "../storage/store.ts";
+import { addressList } from "./peer.ts";
 
 export type Authentication = {
   /** The valid signature secrets at this moment, or null where no signature is required. */
@@ -47,23 +47,12 @@ function basicHeaderIsRight(
   return expected.filter((pair) => equalTexts(given, pair)).length > 0;
 }
 
-/** A peer's address without the "::ffff:" that a dual-stack socket puts before IPv4. */
-export function plainAddress(address: string): string {
-  return address.replace(/^::ffff:(?=\d+\.)/i, "");
-}
-
 /** Makes the check of what the headers and the peer tell, before any body is read. */
 export function doorKeeper({ basic, allowAddresses }: Authentication) {
-  const list = new BlockList();
-  const familyOf = (address: string) => (isIPv6(address) ? "ipv6" : "ipv4");
-  for (const entry of allowAddresses) {
-    const [address = "", bits] = entry.split("/");
-    if (bits === undefined) list.addAddress(address, familyOf(address));
-    else list.addSubnet(address, Number(bits), familyOf(address));
-  }
+  const isAllowed = addressList(allowAddresses);
   /** Why a request is turned away, or null. */
   return (peer: string, authorization: string | null): string | null => {
-    if (allowAddresses.length > 0 && !list.check(peer, familyOf(peer))) return "peer not allowed";
+    if (allowAddresses.length > 0 && !isAllowed(peer)) return "peer not allowed";
     if (basic !== null && !basicHeaderIsRight(authorization, basic)) return "credentials";
     return null;
   };

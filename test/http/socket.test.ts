@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { openBank } from "../../src/bank.ts";
-import { doorKeeper, plainAddress, signatureOf } from "../../src/http/authenticate.ts";
+import { doorKeeper, signatureOf } from "../../src/http/authenticate.ts";
+import { plainAddress } from "../../src/http/peer.ts";
 import { type SharedSecret, writeSecret } from "../../src/keys.ts";
 import { type Served, serve } from "../../src/serve.ts";
 import type { Store } from "../../src/storage/store.ts";
@@ -285,6 +286,39 @@ describe("Basic and the allow-list, from config.toml", () => {
     expect(await statusOf(url, { body })).toBe(401);
     const headers = { authorization: `Basic ${btoa("u:p")}` };
     expect(await statusOf(url, { body, headers })).toBe(200);
+  });
+});
+
+describe("behind a trusted proxy", () => {
+  const bank = servedBank({
+    config: 'trusted_proxies = ["127.0.0.1"]\nallow_addresses = ["196.0.0.0/24"]',
+  });
+  const post = (forwarded: Record<string, string>, path?: string) =>
+    statusOf(bank().url, { body: JSON.stringify(reserveBody()), headers: forwarded }, path);
+  const newestPeer = async () => {
+    // A refusal is written some time later.
+    for (let tries = 0; tries < 50; tries += 1) {
+      const [newest] = bank().store.receipts(1);
+      if (newest !== undefined) return newest.peer;
+      await Bun.sleep(20);
+    }
+    return null;
+  };
+
+  test("the address that the proxy names is refused, and stands in the refusal", async () => {
+    expect(await post({ "x-forwarded-for": "41.0.0.1" })).toBe(401);
+    expect(await newestPeer()).toBe("41.0.0.1");
+  });
+
+  test("and let in where it is allowed, whatever the client wrote before it", async () => {
+    expect(await post({ "x-forwarded-for": "41.0.0.1, 196.0.0.9" })).toBe(200);
+    expect(await newestPeer()).toBe("196.0.0.9");
+  });
+
+  test("nothing else names a peer", async () => {
+    expect(await post({ forwarded: "for=196.0.0.9" })).toBe(401);
+    expect(await post({ "x-real-ip": "196.0.0.9" })).toBe(401);
+    expect(await post({ "x-forwarded-for": "196.0.0.9, unknown" })).toBe(401);
   });
 });
 
