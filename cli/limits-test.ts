@@ -1,5 +1,5 @@
 // limits test: what the limits in force, or proposed ones, would have refused of what was bought.
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import type { FindLimit, LimitFigures } from "../src/domain/limits.ts";
 import { type LocalDay, monthOf, startOfLocalDay } from "../src/domain/local-time.ts";
 import {
@@ -10,37 +10,22 @@ import {
   type Replayed,
   replay,
 } from "../src/reports/limits-test.ts";
-import { FORMATS, type Format } from "../src/reports/render.ts";
 import { type Period, spanOf } from "../src/reports/settlement.ts";
 import { type Paging, rowsOf } from "../src/storage/pages.ts";
 import type { LimitRow, LimitTarget } from "../src/storage/store.ts";
-import { Failure } from "./failure.ts";
-import { publish } from "./publish.ts";
-import type { CommonOptions, Session, Written } from "./session.ts";
-import { readDay } from "./times.ts";
+import { publish, type ReportOptions, readPeriod, reportOptions } from "./publish.ts";
+import type { Session, Written } from "./session.ts";
+import type { SpanOptions } from "./times.ts";
 
-export type TestOptions = CommonOptions & {
-  readonly from: string;
-  readonly to: string;
-  readonly format?: Format;
-  readonly output?: string;
-};
+export type TestOptions = ReportOptions & SpanOptions;
 
 /** Figures of one scope that are tried on top of what is in force there. */
 export type Proposed = { readonly target: LimitTarget; readonly figures: Partial<LimitFigures> };
 
 export function addTestOptions(added: Command): Command {
-  return added
-    .addOption(new Option("--from <day>", "from this local day on").makeOptionMandatory())
-    .addOption(new Option("--to <day>", "through this local day").makeOptionMandatory())
-    .addOption(new Option("--format <format>", "table for people (default)").choices(FORMATS))
-    .option("--output <file>", "write it here, mode 0600, whole or not at all");
-}
-
-function readPeriod({ from, to }: TestOptions, { bank }: Session): Period {
-  const period = { from: readDay(from, "--from", bank), to: readDay(to, "--to", bank) };
-  if (period.from > period.to) throw new Failure("usage", `--from ${from} is after --to ${to}`);
-  return period;
+  return reportOptions(added)
+    .option("--from <day>", "from this local day on (default: the first of the month)")
+    .option("--to <day>", "through this local day (default: today)");
 }
 
 const keyOf = ({ scope, scopeKey }: LimitTarget) => `${scope} ${scopeKey}`;
@@ -101,6 +86,7 @@ export function testLimits(
   };
   const summary = () => limitsTest(all, tested);
   return publish(
+    session,
     {
       json: () => limitsTestJson(summary()),
       csv: () => limitsTestCsv(all, bank),
