@@ -329,7 +329,7 @@ function addConnection(added: Command): Command {
 export function register(program: Command): void {
   const added = command(program, {
     form: "simulate [url]",
-    summary: "Play Clickatell against a bank, and tell which rules it keeps",
+    summary: "Play Clickatell against a bank: does it keep the rules?",
     kind: "read",
     examples: [
       "simulate http://127.0.0.1:8080 --demo",
