@@ -205,8 +205,9 @@ export function register(program: Command): void {
     .addHelpText(
       "after",
       `
-WHAT is a buyer in any spelling, a raasTxnRef or our reference, or an account's number. Purchases are
-found at once; declined requests are looked for from --from on (default: 31 days back).`,
+WHAT is a buyer in any spelling, a raasTxnRef or our reference, or an account's
+number. Purchases are found at once; declined requests are looked for from
+--from on (default: 31 days back).`,
     )
     .action(
       withBank((session, [what]: [string], options: Options) => find(session, what, options)),

@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import { version } from "../package.json";
 import * as accounts from "./accounts.ts";
+import * as approvals from "./approvals.ts";
 import * as backup from "./backup.ts";
 import * as config from "./config.ts";
 import * as doctor from "./doctor.ts";
@@ -33,7 +34,7 @@ const TASKS: readonly (readonly [task: string, commands: readonly CommandFile[]]
   ["Make a bank and run it:", [init, serve, service, simulate, status, doctor, config]],
   ["Daily work:", [find, accounts, reservations, findings, limits, holidays, sales]],
   ["Reports and books:", [reports, settlement, journal, receipts, verify]],
-  ["Secrets and backups:", [secrets, backup]],
+  ["Secrets, approvals and backups:", [secrets, approvals, backup]],
   [ALSO, [versions, man]],
 ];
 

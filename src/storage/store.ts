@@ -11,6 +11,7 @@ import type { ReservationState } from "../domain/reservation.ts";
 import type { FirstRequest, ReservePolicy, ReserveRequest } from "../domain/reserve.ts";
 import type { ResultRequest } from "../domain/result.ts";
 import type { SettleAction } from "../domain/settle.ts";
+import type { ActName, Sealed } from "./acts.ts";
 import type { ChainHead } from "./chain.ts";
 import type { Paging } from "./pages.ts";
 
@@ -177,7 +178,8 @@ export class FlushFailed extends Error {}
 // ---------------------------------------------------------------- the admin's operations
 
 export type Refusal = {
-  readonly kind: "not-found" | "refused";
+  /** "needs-approval": it is under dual control, and nothing else is against it. */
+  readonly kind: "not-found" | "refused" | "needs-approval";
   readonly message: string;
 };
 export type Result<T> =
@@ -185,7 +187,12 @@ export type Result<T> =
   | { readonly ok: false; readonly refusal: Refusal };
 
 /** Who does it and why; journalled with every change. */
-export type By = {
+export type By = Person & {
+  /** The approval that it is done under, with whoever approved; nothing but an approval sets it. */
+  readonly approval?: { readonly id: number } & Person;
+};
+
+export type Person = {
   /** The login uid, which sudo does not change; null where the system keeps none. */
   readonly loginUid: number | null;
   readonly loginName: string | null;
@@ -375,6 +382,33 @@ export type ReceiptView = {
   readonly suppressed: number;
 };
 
+/** What one person asks another to approve. */
+export type ApprovalRequest = {
+  readonly act: ActName;
+  /** As the act's entry in acts.ts has them. */
+  readonly args: object;
+  readonly expiresAt: number;
+};
+
+export type ApprovalView = {
+  readonly id: number;
+  readonly act: string;
+  /** What would be done, in the words and figures of the moment it was asked for. */
+  readonly what: string;
+  readonly args: object;
+  readonly state: "open" | "approved" | "rejected" | "expired";
+  readonly askedAt: number;
+  readonly askedBy: Person;
+  readonly expiresAt: number;
+  readonly decidedAt: number | null;
+  readonly decidedBy: Person | null;
+  /** The journal's record of the act, its first one, or that of the rejection. */
+  readonly record: number | null;
+};
+
+/** The newest first; pages follow the approval with an id. Without `all`, the open ones. */
+export type ApprovalFilter = Paging<number> & { readonly all: boolean };
+
 /** Of one local day of debit and product. */
 export type SettlementRow = {
   readonly day: LocalDay;
@@ -406,6 +440,54 @@ export type SettlementMovements = {
 export type Settlement = {
   readonly rows: readonly SettlementRow[];
   readonly movements: SettlementMovements;
+};
+
+/** One posting as an account's statement shows it. */
+export type StatementEntry = {
+  readonly record: JournalView;
+  /** What it adds to the account; negative where it takes from it. */
+  readonly amount: Minor;
+  /** The account's balance after it. */
+  readonly balance: Minor;
+  /** The purchase that it belongs to, if any. */
+  readonly purchase: ReservationView | null;
+};
+
+/** What an account had before a span, what moved in it, and what it had after it. */
+export type Statement = {
+  readonly account: {
+    readonly number: string;
+    readonly name: string;
+    readonly internal: InternalAccount | null;
+  };
+  readonly opening: Minor;
+  /** The sum of what was added, and of what was taken, which is negative. */
+  readonly credits: Minor;
+  readonly debits: Minor;
+  readonly closing: Minor;
+  readonly count: number;
+  /** In the journal's order; read page by page, when they are asked for. */
+  readonly entries: Iterable<StatementEntry>;
+};
+
+/** What requests came to: how many, in which state they are, and their reserveAmounts. */
+export type ActivityFigures = {
+  readonly count: number;
+  readonly debited: number;
+  readonly released: number;
+  readonly reserved: number;
+  readonly declined: number;
+  readonly askedAmount: Minor;
+  readonly debitedAmount: Minor;
+};
+
+/** What was asked in a span, each request counted once; parts are in the order people want. */
+export type Activity = {
+  readonly total: ActivityFigures;
+  readonly days: readonly ({ readonly day: LocalDay } & ActivityFigures)[];
+  readonly answers: readonly ({ readonly outcome: Outcome } & ActivityFigures)[];
+  readonly products: readonly ({ readonly productId: number | null } & ActivityFigures)[];
+  readonly channels: readonly ({ readonly channelId: number | null } & ActivityFigures)[];
 };
 
 /** The newest record of the journal and the newest account, at some moment. */
@@ -478,6 +560,9 @@ export type Store = {
   setStatus(by: By, number: string, status: AccountStatus): Result<AccountView>;
   setOverdraft(by: By, number: string, overdraft: Minor): Result<AccountView>;
   setPin(by: By, number: string, pin: string): Result<AccountView>;
+  /** The keyed hash that a PIN is stored as. */
+  hashPin(number: string, pin: string): Result<Uint8Array>;
+  setPinHash(by: By, number: string, hash: Uint8Array): Result<AccountView>;
   unlockPin(by: By, number: string): Result<AccountView>;
   removePin(by: By, number: string): Result<AccountView>;
   credit(by: By, number: string, amount: Minor): Result<AccountView>;
@@ -513,6 +598,17 @@ export type Store = {
     sent: { reservations: readonly number[]; findings: readonly number[] },
   ): Result<null>;
 
+  // Dual control. An act that falls under it is refused by the functions above as "needs-approval",
+  // unless it is done here.
+  /** Records what is asked for; nothing of it takes effect. */
+  askApproval(by: By, request: ApprovalRequest): Result<ApprovalView>;
+  /**
+   * Does what was asked for, with all of its checks as of now, and notes the approval, in one
+   * commit. A refusal of the act leaves the approval open.
+   */
+  approve(by: By, id: number, sealed: Sealed | null): Result<ApprovalView>;
+  rejectApproval(by: By, id: number): Result<ApprovalView>;
+
   // What people look at. Only what is durable. A list comes page by page (pages.ts), and whatever
   // looks at many rows does so in many short reads, so that none holds up the copying of the WAL.
   /** The account of a buyer, in any spelling, for a question before a change. */
@@ -542,6 +638,8 @@ export type Store = {
   finding(id: number): FindingView | null;
   /** All there ever were about one purchase, oldest first. */
   findingsOf(requestId: string, reference: string | null): FindingView[];
+  approvals(filter: ApprovalFilter): ApprovalView[];
+  approval(id: number): ApprovalView | null;
   /** The oldest first; pages follow the record with an id. */
   journal(filter: Paging<number> & { readonly from: number; readonly to: number }): JournalView[];
   /**
@@ -559,6 +657,10 @@ export type Store = {
   receiptsOf(requestId: string, reference: string | null): ReceiptView[];
   /** What was debited and moved from an instant on, up to and without another. */
   settlement(from: number, to: number): Settlement;
+  /** What was asked from an instant on, up to and without another. */
+  activity(from: number, to: number): Activity;
+  /** An account's statement of a span, the bank's own accounts too; null where there is none. */
+  statement(number: string, span: { readonly from: number; readonly to: number }): Statement | null;
   mark(): Mark;
   /** All accounts there were at a mark, with their balances then: the bank's own, then by number. */
   balances(page: Paging<string> & { readonly upTo: Mark }): LedgerAccount[];

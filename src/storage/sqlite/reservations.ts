@@ -249,6 +249,10 @@ export function reservationsOn(db: Database, bank: BankIdentity) {
 
     purchase,
 
+    /** The reservations with these ids, at most a page of them. */
+    withIds: (ids: readonly number[]): ReservationView[] =>
+      passing(ids, { limit: ids.length }).filter(isReservation),
+
     reservation(ref: string): ReservationView | null {
       const found = purchase(ref);
       return found !== null && isReservation(found) ? found : null;
