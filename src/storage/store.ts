@@ -317,6 +317,21 @@ export type Past = {
 /** What became of one raasTxnRef. */
 export type PurchaseView = ReservationView | DeclinedView;
 
+/** What the limits looked at when a purchase was reserved, and when it was given back to them. */
+export type ReservedView = {
+  readonly id: number;
+  readonly requestId: string;
+  readonly reference: string;
+  readonly account: string;
+  readonly productId: number | null;
+  readonly channelId: number | null;
+  readonly reserveAmount: Minor;
+  readonly reservedAt: number;
+  /** The local day whose limits counted it. */
+  readonly day: LocalDay;
+  readonly releasedAt: number | null;
+};
+
 export type FindingView = {
   readonly id: number;
   readonly kind: FindingKind;
@@ -631,6 +646,10 @@ export type Store = {
   buyerHistory(buyer: string): JournalView[];
   /** Those open at an instant, oldest first; none but them and those that ended since is touched. */
   openReservationsAsOf(at: number): ReservationView[];
+  /** In the order in which they were decided, those reserved in a span; pages follow an id. */
+  reservedInOrder(
+    filter: Paging<number> & { readonly from: number; readonly to: number },
+  ): ReservedView[];
   /** Counts alone, so it waits for no flush: what they count may be on the disk in a moment. */
   overview(before: number): Overview;
   /** The most urgent first. */

@@ -408,6 +408,7 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
     past: durable(reads.past),
     buyerHistory: durable(reads.buyerHistory),
     openReservationsAsOf: durable(reads.openReservationsAsOf),
+    reservedInOrder: durable(reads.reservedInOrder),
     overview: reads.overview,
     findings: durable(reads.findings),
     finding: durable(reads.finding),
