@@ -1,7 +1,9 @@
 // doctor's judgement: pure functions from facts to lines, one for each thing that can be wrong. A
 // line that is not ok says what to do.
+import { join } from "node:path";
 import { localTimeText } from "../domain/local-time.ts";
 import { isLoopback } from "../http/listen.ts";
+import { HANDOVER_FILE } from "../keys.ts";
 import { authenticationSummary } from "../serve.ts";
 import { credentialName } from "../service-unit.ts";
 import type { Inspection } from "../storage/sqlite/inspect.ts";
@@ -324,6 +326,12 @@ function secrets(facts: Facts): Verdict {
         `transact-bank secrets retire --kind ${kind}`,
       );
     }
+  }
+  if (keys.handover) {
+    return warning(
+      `${HANDOVER_FILE} is still there`,
+      `Once Clickatell has the secret: rm ${quoted(join(facts.dataDir, HANDOVER_FILE))}`,
+    );
   }
   return ok(set.length === 0 ? "none is required" : `set: ${set.join(", ")}`);
 }
