@@ -329,7 +329,7 @@ function addConnection(added: Command): Command {
 export function register(program: Command): void {
   const added = command(program, {
     form: "simulate [url]",
-    summary: "Play Clickatell against a bank's endpoints, and say which rules they keep",
+    summary: "Play Clickatell against a bank: does it keep the rules?",
     kind: "read",
     examples: [
       "simulate http://127.0.0.1:8080 --demo",

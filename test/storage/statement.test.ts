@@ -165,7 +165,7 @@ describe("the activity of a span counts each request once", () => {
 
 bankTest("what the checks looked at is told from what is recorded since", (bank) => {
   const { store } = bank;
-  type Then = { id: string; number: string; figures: unknown; paused: boolean; limits: object };
+  type Then = { id: string; number: string; figures: object; paused: boolean; limits: object };
   const seen: Then[] = [];
   const later = () => bank.clock.set(bank.clock.now() + 3_600_000);
   /** Asks for a purchase, and remembers what stood when it was asked for. */
