@@ -8,6 +8,7 @@ import { authenticationSummary } from "../serve.ts";
 import { credentialName } from "../service-unit.ts";
 import type { Inspection } from "../storage/sqlite/inspect.ts";
 import { OLDEST_SQLITE } from "../storage/sqlite/open.ts";
+import { RESTORED } from "../storage/sqlite/restores.ts";
 import type { DiskFacts } from "./disk.ts";
 import type { Facts } from "./facts.ts";
 
@@ -122,7 +123,7 @@ function database({ database, folder }: Facts): Verdict {
   if (version < newestVersion) {
     return warning(
       `its version is ${version}, this program's is ${newestVersion}`,
-      "The next start of this program's server migrates it: make a backup first.",
+      "The next start of the server upgrades it, after a backup: transact-bank upgrade --check.",
     );
   }
   return ok(`bank ${bank.code}${bank.demo ? ", a demo" : ""}, version ${version}`);
@@ -481,7 +482,8 @@ const sales = ofDatabase(({ bank }, facts) => {
   if (bank.salesPaused === null) return ok("open");
   const { at, reason } = bank.salesPaused;
   const since = localTimeText(at, bank.timeZone);
-  return warning(`paused since ${since}: ${reason}`, command(facts, "sales resume"));
+  const next = reason === RESTORED ? "restore acknowledge" : "sales resume";
+  return warning(`paused since ${since}: ${reason}`, command(facts, next));
 });
 
 const limits = ofDatabase(({ hasLimits }, facts) =>

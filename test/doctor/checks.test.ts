@@ -193,7 +193,7 @@ const BROKEN: readonly Broken[] = [
     "version is 9",
     "newer program",
   ],
-  ["an older database", "database", database({ version: 0 }), "warning", "is 0", "backup first"],
+  ["an older database", "database", database({ version: 0 }), "warning", "is 0", "upgrade --check"],
   ["an old SQLite", "SQLite", { sqliteVersion: "3.51.2" }, "FAIL", "3.51.2", "3.51.3"],
   [
     "no write-ahead log",
