@@ -43,12 +43,16 @@ function findingsAt({ store }: Session, openAt: number, kinds: readonly FindingK
 
 type ExceptionOptions = ReportOptions & { readonly asOf?: string; readonly markSent?: true };
 
+/** What a restore forgot heads the report, apart from the others. */
+const OTHER_FINDINGS = FINDING_KINDS.filter((kind) => kind !== "restored");
+
 /** What was open and due at an instant, or is now. */
 function exceptionsAt(session: Session, asOf: number | null): ExceptionReport {
   const { store, bank } = session;
   const openAt = asOf ?? OPEN_NOW;
-  const findings = findingsAt(session, openAt, FINDING_KINDS);
-  const open = { reservations: store.openReservationsAsOf(openAt), findings };
+  const findings = findingsAt(session, openAt, OTHER_FINDINGS);
+  const restored = [...findingsAt(session, openAt, ["restored"])];
+  const open = { reservations: store.openReservationsAsOf(openAt), findings, restored };
   const at = { bank, calendar: calendarOf(session), asOf: asOf ?? Date.now() };
   return exceptionReport(open, at);
 }
@@ -79,7 +83,7 @@ function addExceptions(reports: Command): void {
   reportOptions(exceptions, "anything is listed")
     .addHelpText(
       "after",
-      `${CSV_HELP}\nBoth lists are in one file; the column section is unconfirmed or finding.`,
+      `${CSV_HELP}\nAll lists are in one file; the column section is restored, unconfirmed or finding.`,
     )
     .action(
       withBank(async (session, _: [], options: ExceptionOptions) => {

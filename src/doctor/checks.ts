@@ -1,11 +1,14 @@
 // doctor's judgement: pure functions from facts to lines, one for each thing that can be wrong. A
 // line that is not ok says what to do.
+import { join } from "node:path";
 import { localTimeText } from "../domain/local-time.ts";
 import { isLoopback } from "../http/listen.ts";
+import { HANDOVER_FILE } from "../keys.ts";
 import { authenticationSummary } from "../serve.ts";
 import { credentialName } from "../service-unit.ts";
 import type { Inspection } from "../storage/sqlite/inspect.ts";
 import { OLDEST_SQLITE } from "../storage/sqlite/open.ts";
+import { RESTORED } from "../storage/sqlite/restores.ts";
 import type { DiskFacts } from "./disk.ts";
 import type { Facts } from "./facts.ts";
 
@@ -116,7 +119,7 @@ function database({ database, folder }: Facts): Verdict {
   if (version < newestVersion) {
     return warning(
       `its version is ${version}, this program's is ${newestVersion}`,
-      "The next start of this program's server migrates it: make a backup first.",
+      "The next start of the server upgrades it, after a backup: transact-bank upgrade --check.",
     );
   }
   return ok(`bank ${bank.code}${bank.demo ? ", a demo" : ""}, version ${version}`);
@@ -324,6 +327,12 @@ function secrets(facts: Facts): Verdict {
       );
     }
   }
+  if (keys.handover) {
+    return warning(
+      `${HANDOVER_FILE} is still there`,
+      `Once Clickatell has the secret: rm ${quoted(join(facts.dataDir, HANDOVER_FILE))}`,
+    );
+  }
   return ok(set.length === 0 ? "none is required" : `set: ${set.join(", ")}`);
 }
 
@@ -469,7 +478,8 @@ const sales = ofDatabase(({ bank }) => {
   if (bank.salesPaused === null) return ok("open");
   const { at, reason } = bank.salesPaused;
   const since = localTimeText(at, bank.timeZone);
-  return warning(`paused since ${since}: ${reason}`, "transact-bank sales resume");
+  const remedy = `transact-bank ${reason === RESTORED ? "restore acknowledge" : "sales resume"}`;
+  return warning(`paused since ${since}: ${reason}`, remedy);
 });
 
 const limits = ofDatabase(({ hasLimits }) =>

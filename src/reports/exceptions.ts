@@ -25,6 +25,8 @@ export type Age = { readonly label: string; readonly count: number; readonly hel
 export type ExceptionReport = {
   readonly bank: Bank;
   readonly asOf: number;
+  /** What restores made the bank forget, of which everything else may follow: it stands first. */
+  readonly restored: readonly FindingView[];
   readonly unconfirmed: readonly Unconfirmed[];
   /** Of all that wait for a result, due or not: how many for how long, and what they hold. */
   readonly ages: readonly Age[];
@@ -45,7 +47,9 @@ export type ExceptionReport = {
 export function exceptionReport(
   open: {
     readonly reservations: readonly ReservationView[];
+    /** All but those of restores. */
     readonly findings: Iterable<FindingView>;
+    readonly restored: readonly FindingView[];
   },
   at: { readonly bank: Bank; readonly calendar: Calendar; readonly asOf: number },
 ): ExceptionReport {
@@ -60,13 +64,16 @@ export function exceptionReport(
   const notSentYet = { reservations: unsent.map(({ reservation }) => reservation.id) };
   const unsentFindings: number[] = [];
   let findingCount = 0;
-  for (const { id, firstSentAt } of open.findings) {
-    findingCount += 1;
-    if (firstSentAt === null) unsentFindings.push(id);
+  for (const findings of [open.restored, open.findings]) {
+    for (const { id, firstSentAt } of findings) {
+      findingCount += 1;
+      if (firstSentAt === null) unsentFindings.push(id);
+    }
   }
   return {
     bank,
     asOf,
+    restored: open.restored,
     unconfirmed,
     ages: agesOf(waiting),
     findings: open.findings,
@@ -124,6 +131,7 @@ export function exceptionsJson(report: ExceptionReport) {
     asOf: isoTime(report.asOf),
     bankCode: report.bank.code,
     currency: report.bank.currency,
+    restored: report.restored.map(findingJson),
     unconfirmed: report.unconfirmed.map(({ reservation, listedFrom, businessDays }) => ({
       ...purchaseJson(reservation),
       listedFrom: isoTime(listedFrom),
@@ -194,9 +202,9 @@ function unconfirmedRecord({ reservation, ...line }: Unconfirmed, bank: Bank): C
   };
 }
 
-function findingRecord(finding: FindingView): CsvRecord {
+function findingRecord(section: "restored" | "finding", finding: FindingView): CsvRecord {
   return {
-    section: "finding",
+    section,
     raasTxnRef: finding.requestId,
     reserveFundsTxnRef: finding.reference,
     firstSentAt: isoOrNull(finding.firstSentAt),
@@ -219,9 +227,11 @@ export function exceptionsCsv(report: ExceptionReport): Csv {
   };
 }
 
-function* csvRecords({ bank, unconfirmed, findings }: ExceptionReport): Iterable<CsvRecord> {
+function* csvRecords(report: ExceptionReport): Iterable<CsvRecord> {
+  const { bank, restored, unconfirmed, findings } = report;
+  for (const finding of restored) yield findingRecord("restored", finding);
   for (const line of unconfirmed) yield unconfirmedRecord(line, bank);
-  for (const finding of findings) yield findingRecord(finding);
+  for (const finding of findings) yield findingRecord("finding", finding);
 }
 
 // ---------------------------------------------------------------- for people
@@ -321,6 +331,32 @@ const FINDING_COLUMNS: readonly Column[] = [
   { title: "reserveFundsTxnRef", whole: true, only: "page" },
 ];
 
+/** Stands only where there is one: most banks never see it. */
+function restoredSections({ bank, restored }: ExceptionReport): Section[] {
+  if (restored.length === 0) return [];
+  return [
+    {
+      title: "Restored from a backup: these times are forgotten",
+      intro:
+        "What was answered in them is not known here. Results of purchases made in them are among " +
+        "the findings; the rest only Clickatell knows.",
+      columns: [
+        { title: "ID", align: "right" },
+        { title: "What is forgotten" },
+        { title: "Restored at" },
+        { title: "What to do", only: "page" },
+      ],
+      rows: restored.map(({ id, detail, openedAt }) => [
+        String(id),
+        detail,
+        localTimeText(openedAt, bank.timeZone),
+        FINDINGS.restored.advice,
+      ]),
+      none: "None.",
+    },
+  ];
+}
+
 function findingsSection({ bank, findings }: ExceptionReport): Section {
   return {
     title: "Open findings, for the bank's own desk",
@@ -351,6 +387,11 @@ export function exceptionsPage(report: ExceptionReport): Page {
       ["Unconfirmed", String(report.unconfirmed.length)],
       ["Open findings", String(report.findingCount)],
     ],
-    sections: [unconfirmedSection(report), agesSection(report), findingsSection(report)],
+    sections: [
+      ...restoredSections(report),
+      unconfirmedSection(report),
+      agesSection(report),
+      findingsSection(report),
+    ],
   };
 }

@@ -33,6 +33,22 @@ export type Bank = BankIdentity & {
   readonly salesPaused: { readonly at: number; readonly reason: string } | null;
 };
 
+/** What a restore makes a bank forget; its newest journal record is the backup's. */
+export type NewRestore = {
+  readonly from: number;
+  readonly to: number;
+  readonly record: number;
+  readonly hash: string;
+  /** The backup's file name, for the journal. */
+  readonly file: string;
+};
+
+export type RestoreView = Omit<NewRestore, "file"> & {
+  readonly id: number;
+  /** Until then no reserve is accepted. */
+  readonly acknowledged: boolean;
+};
+
 // ---------------------------------------------------------------- the served operations
 
 /** What is written of one received request, beside what it led to (contract.md 4.1). */
@@ -606,6 +622,10 @@ export type Store = {
   removeHoliday(by: By, day: LocalDay): Result<Holiday>;
   pauseSales(by: By): Result<null>;
   resumeSales(by: By): Result<null>;
+  /** Notes in a copy that is about to be put in place what it has forgotten. */
+  recordRestore(by: By, restore: NewRestore): Result<null>;
+  /** Lets reserves be accepted again; gives the restores that waited for it. */
+  acknowledgeRestore(by: By): Result<readonly RestoreView[]>;
   /** Journals an act whose effect is outside the database, such as a rotated secret. */
   recordAct(by: By, act: string, detail: string): Result<null>;
   markSent(
@@ -684,6 +704,8 @@ export type Store = {
   /** All accounts there were at a mark, with their balances then: the bank's own, then by number. */
   balances(page: Paging<string> & { readonly upTo: Mark }): LedgerAccount[];
   holidays(): Holiday[];
+  /** The oldest first. */
+  restores(): RestoreView[];
   verify(): Check[];
 
   close(): void;

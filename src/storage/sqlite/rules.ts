@@ -24,7 +24,11 @@ type Rules = {
 
 export function rulesOn(db: Database) {
   const dataVersion = db.query("PRAGMA data_version");
-  const selectPaused = db.query("SELECT sales_paused_at IS NOT NULL AS paused FROM bank");
+  // A restored bank sells nothing until what it has forgotten is acknowledged.
+  const selectPaused = db.query(
+    `SELECT sales_paused_at IS NOT NULL
+       OR EXISTS (SELECT 1 FROM restores WHERE acknowledged_by IS NULL) AS paused FROM bank`,
+  );
   const selectLimits = db.query(`${LIMIT} WHERE scope <> 'account'`);
   const selectAccountLimit = db.query(`${LIMIT} WHERE scope = 'account' AND scope_key = ?`);
   const anyAccountLimit = db.query("SELECT 1 FROM limits WHERE scope = 'account' LIMIT 1");
