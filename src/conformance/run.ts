@@ -91,7 +91,7 @@ export async function tryRules(kit: Kit, options: RunOptions): Promise<Verdict[]
   let noneSucceeds = false;
   for (const [index, rule] of rules.entries()) {
     options.onRule(rule.id, index, rules.length);
-    const verdict =
+    const verdict: Verdict =
       noneSucceeds && rule.needs.includes("active")
         ? verdictOf(rule, "not tried", `no reserve succeeds: see ${PLAIN_RESERVE}`)
         : await tryRule(kit, rule, options);
