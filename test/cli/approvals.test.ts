@@ -15,6 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type OpenBank, openBank } from "../../src/bank.ts";
 import { readSecret, SHARED_SECRETS } from "../../src/keys.ts";
+import { ACTS } from "../../src/storage/acts.ts";
 import { canLogIn, runAs, startAs } from "./logins.ts";
 import { type Ran, run, type TestBank, words } from "./run.ts";
 import { marchBank } from "./seeded.ts";
@@ -80,6 +81,7 @@ const lines: readonly (readonly [line: string, stdin?: string])[] = [
   ["accounts import FOLDER/new.csv --yes"],
   ["accounts overdraft 62-0001 9.00 --reason agreed"],
   ["accounts set-pin 62-0001 --yes", "5678\n"],
+  ["accounts unlock-pin 62-0001"],
   ["accounts remove-pin 62-0001 --yes"],
   ["limits set --max 3000.00"],
   ["limits set --product 12 --max 3000.00"],
@@ -92,6 +94,11 @@ const lines: readonly (readonly [line: string, stdin?: string])[] = [
 ];
 
 const mayLogIn = canLogIn();
+
+test("every act that can be asked for is in the table", () => {
+  const tried = new Set(lines.map(([line]) => line.split(" ", 2).join(" ")));
+  expect([...tried].sort()).toEqual(Object.keys(ACTS).sort());
+});
 
 describe.if(mayLogIn)(
   "asked, and nothing changes; approved by another, and it is done once",
@@ -115,7 +122,7 @@ describe.if(mayLogIn)(
 
         const theirs = await as(SIPHO, "approvals approve 1 --yes --reason seen");
         expect([theirs.exit, theirs.out]).toEqual([0, expect.stringContaining("approved")]);
-        if (!line.includes("set-pin")) expect(state()).not.toEqual(before);
+        if (!/(set|unlock)-pin/.test(line)) expect(state()).not.toEqual(before);
         expect(sealedFiles()).toEqual([]);
         expect(problems()).toEqual([]);
       }, 30_000);
@@ -176,6 +183,19 @@ describe.if(mayLogIn)("a sealed secret or PIN", () => {
     const { exit, err } = await as(SIPHO, "approvals approve 1 --yes");
     expect([exit, err]).toEqual([4, expect.stringContaining("no longer in keys/")]);
     expect(existsSync(join(dataDir, "keys/signature.json"))).toBe(false);
+  }, 30_000);
+
+  test("stays where it is in a dry run of its approval or its rejection", async () => {
+    await as(THANDI, "secrets rotate", `${SECRET}\n`);
+    const before = everyByte();
+    for (const line of ["approve 1 --reason seen", "reject 1 --reason no"]) {
+      const dry = await as(SIPHO, `approvals ${line} --dry-run`);
+      expect([dry.exit, dry.out]).toEqual([0, expect.stringContaining("nothing was changed")]);
+      expect(sealedFiles()).toEqual(["approval-1.json"]);
+      expect(existsSync(join(dataDir, "keys/signature.json"))).toBe(false);
+      expect(look(({ store }) => store.approval(1)?.state)).toBe("open");
+    }
+    expect(everyByte().length).toBe(before.length);
   }, 30_000);
 
   test("waits alone for its kind of secret", async () => {
