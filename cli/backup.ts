@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { constants, setPriority, tmpdir } from "node:os";
 import { basename, resolve } from "node:path";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { type Backup, backupFolder, backupKeys, createBackup } from "../src/backup/create.ts";
 import { problemsOf } from "../src/backup/examine.ts";
 import { type BackupFile, backupsIn, type Manifest } from "../src/backup/format.ts";
@@ -149,7 +149,12 @@ function addVerify(backup: Command): void {
     ],
   })
     .option(KEY_FILE, "its secret key, where it is encrypted")
-    .option("--work-folder <folder>", "room for what is in it, in clear", tmpdir())
+    .addOption(
+      new Option("--work-folder <folder>", "room for what is in it, in clear").default(
+        tmpdir(),
+        "the system's for temporary files",
+      ),
+    )
     .action(
       typedAction<[string], KeyOption & { workFolder: string }>(async ([file], options) => {
         giveWay();

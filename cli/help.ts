@@ -122,6 +122,10 @@ function argumentSection(command: Command, helper: Help, width: number): string[
 /** The heading of the commands that are named without saying what they do. */
 export const ALSO = "Also:";
 
+/** The commands of a group that people are told of. */
+export const shown = (command: Command): Command[] =>
+  command.commands.filter((sub) => !("_hidden" in sub && sub._hidden === true));
+
 /** The heading under which a command stands in the list of its group. */
 export const taskOf = (command: Command): string => command.helpGroup() || "Commands:";
 

@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { version } from "../package.json";
 import * as accounts from "./accounts.ts";
 import * as backup from "./backup.ts";
+import * as completion from "./completion.ts";
 import * as config from "./config.ts";
 import * as doctor from "./doctor.ts";
 import * as find from "./find.ts";
@@ -33,7 +34,7 @@ const TASKS: readonly (readonly [task: string, commands: readonly CommandFile[]]
   ["Daily work:", [find, accounts, reservations, findings, limits, holidays, sales]],
   ["Reports and books:", [reports, settlement, journal, receipts, verify]],
   ["Secrets and backups:", [secrets, backup]],
-  [ALSO, [versions, man]],
+  [ALSO, [versions, man, completion]],
 ];
 
 type CommandFile = { readonly register: (program: Command) => void };
