@@ -23,6 +23,7 @@ const NAMED: { readonly [value: string]: Named } = {
   ref: "request",
   what: "buyer",
   "findings id": "finding",
+  "approvals id": "approval",
   "receipts id": "receipt",
   "release ref": "reservation",
   "debit ref": "reservation",

@@ -191,7 +191,7 @@ function accountOf(store: Store, what: string): AccountView | null {
 export function register(program: Command): void {
   command(program, {
     form: "find <what>",
-    summary: "A customer asks: all about a phone number, a reference or an account",
+    summary: "Find all about a phone number, a reference or an account",
     kind: "read",
     examples: [
       "find 0731304702",

@@ -153,15 +153,10 @@ function formatHelp(command: Command, helper: Help): string {
     helper.styleTitle("Examples:"),
     ...examples,
     "",
-    `${helper.styleTitle("Usage:")} ${usageOf(command)}`,
+    `${helper.styleTitle("Usage:")} ${usageOf(command)}${isGroup ? "  (COMMAND --help says more)" : ""}`,
     "",
     ...(isGroup
-      ? [
-          ...commandSections(command, helper),
-          "",
-          `${usageOf(command).split(" COMMAND")[0]} COMMAND --help shows the rest.`,
-          "",
-        ]
+      ? commandSections(command, helper)
       : [
           ...argumentSection(command, helper, width),
           ...optionSections(command, helper, width),

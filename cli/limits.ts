@@ -3,9 +3,10 @@ import type { Command } from "commander";
 import { LIMIT_SCOPES, type LimitFigures, type LimitScope } from "../src/domain/limits.ts";
 import { formatAmount, minor } from "../src/domain/money.ts";
 import type { Bank, LimitRow, LimitTarget } from "../src/storage/store.ts";
+import { perform } from "./control.ts";
 import { Failure } from "./failure.ts";
 import { readAmount, table } from "./output.ts";
-import { command, group, readCount, type Session, unwrap, withBank } from "./session.ts";
+import { command, group, readCount, type Session, withBank } from "./session.ts";
 
 type Figure = keyof LimitFigures;
 
@@ -120,12 +121,14 @@ function limitsTable(rows: readonly LimitRow[], bank: Bank): string {
   return table([{ title: `Limits in ${bank.currency}` }, ...columns], body);
 }
 
-function unset({ store, bank, by }: Session, options: UnsetOptions) {
+function unset(session: Session, options: UnsetOptions) {
+  const { bank } = session;
   const target = targetOf(options);
   const named = FIGURES.map(({ figure }) => figure).filter((figure) => options[figure] === true);
-  const row = unwrap(store.unsetLimits(by, target, named));
-  const left = row === null ? [] : [row];
-  return { json: left.map(limitJson), text: () => limitsTable(left, bank) };
+  return perform(session, { act: "limits unset", args: { ...target, figures: named } }, (row) => {
+    const left = row === null ? [] : [row];
+    return { json: left.map(limitJson), text: () => limitsTable(left, bank) };
+  });
 }
 
 export function register(program: Command): void {
@@ -160,9 +163,13 @@ export function register(program: Command): void {
     else set.option(`${flag} <amount>`, what);
   }
   set.action(
-    withBank(({ store, bank, by }, _: [], options: SetOptions) => {
-      const row = unwrap(store.setLimits(by, targetOf(options), figuresOf(options, bank)));
-      return { json: limitJson(row), text: () => limitsTable([row], bank) };
+    withBank((session, _: [], options: SetOptions) => {
+      const { bank } = session;
+      const args = { ...targetOf(options), figures: figuresOf(options, bank) };
+      return perform(session, { act: "limits set", args }, (row) => ({
+        json: limitJson(row),
+        text: () => limitsTable([row], bank),
+      }));
     }),
   );
 

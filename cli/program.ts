@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import { version } from "../package.json";
 import * as accounts from "./accounts.ts";
+import * as approvals from "./approvals.ts";
 import * as backup from "./backup.ts";
 import * as completion from "./completion.ts";
 import * as config from "./config.ts";
@@ -21,6 +22,7 @@ import * as reservations from "./reservations.ts";
 import * as sales from "./sales.ts";
 import * as secrets from "./secrets.ts";
 import * as serve from "./serve.ts";
+import * as service from "./service.ts";
 import { type CommonOptions, commonOptions, inheritCommonOptions } from "./session.ts";
 import * as settlement from "./settlement.ts";
 import * as simulate from "./simulate.ts";
@@ -30,10 +32,10 @@ import * as versions from "./version.ts";
 
 /** By task, in the order of the help; a heading of the root's help each. */
 const TASKS: readonly (readonly [task: string, commands: readonly CommandFile[]])[] = [
-  ["Make a bank and run it:", [init, serve, simulate, status, doctor, config]],
+  ["Make a bank and run it:", [init, serve, service, simulate, status, doctor, config]],
   ["Daily work:", [find, accounts, reservations, findings, limits, holidays, sales]],
   ["Reports and books:", [reports, settlement, journal, receipts, verify]],
-  ["Secrets and backups:", [secrets, backup]],
+  ["Secrets, approvals and backups:", [secrets, approvals, backup]],
   [ALSO, [versions, man, completion]],
 ];
 

@@ -4,6 +4,7 @@ import { isIP } from "node:net";
 import { join } from "node:path";
 import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
+import { CONTROLLED_KINDS } from "./domain/dual-control.ts";
 import { PIN_POLICIES } from "./domain/pin.ts";
 
 export const CONFIG_FILE = "config.toml";
@@ -57,6 +58,12 @@ const Schema = Type.Object(
       default: [6, 7],
       rule: "a list of ISO weekdays, 1 is Monday and 7 is Sunday, at most six of them",
     }),
+    dual_control: Type.Array(Type.Union(CONTROLLED_KINDS.map((kind) => Type.Literal(kind))), {
+      uniqueItems: true,
+      default: [],
+      rule: `a list of ${CONTROLLED_KINDS.map((kind) => `"${kind}"`).join(", ")}, or of some of them`,
+    }),
+    approval_days: Type.Integer({ minimum: 1, maximum: 90, default: 7, rule: "1 to 90 days" }),
     require_signature: Type.Boolean({ default: false, rule: "true or false" }),
     allow_unauthenticated: Type.Boolean({ default: false, rule: "true or false" }),
     allow_addresses: Type.Array(Type.String(), {
@@ -165,6 +172,11 @@ export function newConfigText(requireSignature: boolean): string {
 
 # ISO weekdays: 1 is Monday, 7 is Sunday.
 # weekend = [6, 7]
+
+# What takes effect only when somebody else approves it: any of "money", "limits", "pins", "secrets";
+# and for how many days it may be approved.
+# dual_control = []
+# approval_days = 7
 
 # Every request must carry a valid Signature; the secret is set with "secrets rotate".
 require_signature = ${requireSignature}

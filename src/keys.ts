@@ -1,8 +1,11 @@
 // The data dir's keys/: secrets in files of their own, 0600, outside the database and outside
-// every backup. Nothing here is ever printed.
+// every backup. Nothing here is ever printed. A file that is not in keys/ may be a credential that
+// systemd hands to the service (service-unit.ts); a file in keys/ comes first, so that a secret
+// which is set by a command is in force at once.
 import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { writeFileDurably } from "./files.ts";
+import { credentialName } from "./service-unit.ts";
 
 export const KEYS_DIR = "keys";
 const PIN_KEY = "pin.key";
@@ -25,6 +28,19 @@ export type SecretPair = {
 export class KeyError extends Error {}
 
 const fileOf = (dataDir: string, name: string) => join(dataDir, KEYS_DIR, name);
+/** Where systemd put a file of keys/ for this process; null outside a service that has credentials. */
+function credentialFile(name: string): string | null {
+  const folder = process.env["CREDENTIALS_DIRECTORY"];
+  return folder === undefined ? null : join(folder, credentialName(name));
+}
+
+/** The file that holds a key: in keys/, or where that is missing the service's credential. */
+function fileToRead(dataDir: string, name: string): string {
+  const file = fileOf(dataDir, name);
+  const credential = existsSync(file) ? null : credentialFile(name);
+  return credential !== null && existsSync(credential) ? credential : file;
+}
+
 const secretFile = (dataDir: string, kind: SharedSecret) => fileOf(dataDir, `${kind}.json`);
 
 /** Makes the keys of a new bank; gives its PIN key. Keys that are there stay. */
@@ -42,7 +58,7 @@ export function createKeys(dataDir: string): Uint8Array {
 }
 
 function readKey(dataDir: string, name: string): Uint8Array | null {
-  const file = fileOf(dataDir, name);
+  const file = fileToRead(dataDir, name);
   if (!existsSync(file)) return null;
   const text = readFileSync(file, "utf8").trim();
   if (!/^[0-9a-f]{64}$/.test(text)) {
@@ -67,7 +83,7 @@ export function readReceiptKey(dataDir: string): Uint8Array {
 
 /** The shared secret of a kind, or null where none is set. */
 export function readSecret(dataDir: string, kind: SharedSecret): SecretPair | null {
-  const file = secretFile(dataDir, kind);
+  const file = fileToRead(dataDir, `${kind}.json`);
   if (!existsSync(file)) return null;
   try {
     const { current, previous, rotatedAt } = JSON.parse(readFileSync(file, "utf8"));
@@ -94,10 +110,13 @@ export function withoutTrailingNewline(text: string): string {
  */
 export function secretReader(dataDir: string, kind: SharedSecret): () => readonly string[] {
   const file = secretFile(dataDir, kind);
+  const credential = credentialFile(`${kind}.json`);
   let stamp = "";
   let secrets: readonly string[] = [];
   return () => {
-    const stat = statSync(file, { throwIfNoEntry: false });
+    const stat =
+      statSync(file, { throwIfNoEntry: false }) ??
+      (credential === null ? undefined : statSync(credential, { throwIfNoEntry: false }));
     const now = stat === undefined ? "" : `${stat.ino} ${stat.mtimeMs} ${stat.size}`;
     if (now !== stamp) {
       const pair = readSecret(dataDir, kind);

@@ -3,8 +3,10 @@
 import { localTimeText } from "../domain/local-time.ts";
 import { isLoopback } from "../http/listen.ts";
 import { authenticationSummary } from "../serve.ts";
+import { credentialName } from "../service-unit.ts";
 import type { Inspection } from "../storage/sqlite/inspect.ts";
 import { OLDEST_SQLITE } from "../storage/sqlite/open.ts";
+import type { DiskFacts } from "./disk.ts";
 import type { Facts } from "./facts.ts";
 
 export type State = "ok" | "warning" | "FAIL";
@@ -201,17 +203,49 @@ function flush({ flush, folder, config }: Facts): Verdict {
 const LEAST_FREE_BYTES = 256 * MIB;
 const LITTLE_FREE_BYTES = 2_048 * MIB;
 
-function diskSpace({ disk, folder }: Facts): Verdict {
-  if (folder === null) return unknown("data dir");
-  if (!disk.ok) return warning("not told by the system", "Look at it with df.");
-  const { freeBytes, totalBytes, freeFiles } = disk.value;
-  const found = `${bytesText(freeBytes)} free of ${bytesText(totalBytes)}`;
+function roomVerdict({ freeBytes, totalBytes, freeFiles }: DiskFacts, whose: string): Verdict {
+  const found = `${bytesText(freeBytes)} free of ${bytesText(totalBytes)}${whose}`;
   const remedy = "Make room on that disk: without room every purchase is answered 2060.";
-  if (freeFiles === 0) return fail("no new file can be made (inodes)", remedy);
+  if (freeFiles === 0) return fail(`no new file can be made (inodes)${whose}`, remedy);
   if (freeBytes < LEAST_FREE_BYTES) return fail(found, remedy);
   if (freeBytes < LITTLE_FREE_BYTES) return warning(found, remedy);
   return ok(found);
 }
+
+/** The data dir's disk, or the backups' where that one is worse off. */
+function diskSpace({ disk, folder, backup }: Facts): Verdict {
+  if (folder === null) return unknown("data dir");
+  if (!disk.ok) return warning("not told by the system", "Look at it with df.");
+  const own = roomVerdict(disk.value, "");
+  const other = backup.ok ? backup.value.disk : null;
+  if (own.state !== "ok" || other === null) return own;
+  const others = roomVerdict(other, ` for the backups in ${other.folder}`);
+  const remedy = "Make room there, or keep fewer (keep_days and keep_weeks of [backup]).";
+  return others.state === "ok" ? own : { ...others, remedy };
+}
+
+const HOUR_MS = 3_600_000;
+/** A day, and time to make one. */
+const BACKUP_DUE_MS = 26 * HOUR_MS;
+/** Where backups are not made by themselves. */
+const BACKUP_BY_HAND_DUE_MS = 8 * DAY_MS;
+
+const backup = ofDatabase(({ bank }, { backup, config, now }) => {
+  if (!config.ok) return unknown("configuration");
+  if (!backup.ok) return fail(backup.why, "Correct [backup] in config.toml.");
+  const { newestAt, folder } = backup.value;
+  const scheduled = config.value.backup.at.length > 0;
+  const dueMs = scheduled ? BACKUP_DUE_MS : BACKUP_BY_HAND_DUE_MS;
+  const make = `transact-bank backup create${scheduled ? ", and see why none was made (serve's log)" : ""}`;
+  const age = now - (newestAt ?? bank.createdAt);
+  if (newestAt === null) {
+    const found = `there is none in ${folder}`;
+    return scheduled && !bank.demo && age > dueMs ? fail(found, make) : warning(found, make);
+  }
+  const found = `the newest is ${Math.max(0, Math.floor(age / HOUR_MS))} hours old`;
+  if (age <= dueMs) return ok(found);
+  return scheduled && !bank.demo ? fail(found, make) : warning(found, make);
+});
 
 const journalTail = ofDatabase(({ tail, tailError }) => {
   if (tail === null) {
@@ -234,7 +268,7 @@ const journalTail = ofDatabase(({ tail, tailError }) => {
 
 /** What a credential of the service is called, for a file of keys/. */
 const isCredential = ({ keys }: Facts, file: string): boolean =>
-  keys.credentials.some((name) => name === `transact-bank.${file}`);
+  keys.credentials.includes(credentialName(file));
 
 function pinKey(facts: Facts): Verdict {
   if (facts.folder === null) return unknown("data dir");
@@ -272,7 +306,11 @@ function secrets(facts: Facts): Verdict {
     const rotate = `transact-bank secrets rotate --kind ${kind}`;
     if (!state.ok) return fail(state.why, rotate);
     if (state.value === null) {
-      if (!wanted[kind] || isCredential(facts, `${kind}.json`)) continue;
+      if (!wanted[kind]) continue;
+      if (isCredential(facts, `${kind}.json`)) {
+        set.push(`${kind} (a credential of the service)`);
+        continue;
+      }
       return fail(`the ${kind} secret is required and not set`, rotate);
     }
     set.push(wanted[kind] ? kind : `${kind} (not required)`);
@@ -375,7 +413,7 @@ const PORT_ADVICE: Readonly<Record<string, string>> = {
 function port({ port, config, serverPid }: Facts): Verdict {
   if (!config.ok) return unknown("configuration");
   const place = `${config.value.host} port ${config.value.port}`;
-  if (serverPid !== null) return ok(`${place}: this bank's server runs, so it is not tried`);
+  if (serverPid !== null) return ok("this bank's server has its own");
   if (port === null || port.free) return ok(`${place} is free`);
   const advice = PORT_ADVICE[port.code] ?? "Correct host and port in config.toml.";
   return fail(`${place} cannot be had (${port.code})`, advice);
@@ -404,10 +442,27 @@ function coreDumps({ dumpable }: Facts): Verdict {
 
 // ---------------------------------------------------------------- the bank at work
 
-function server({ serverPid, folder }: Facts): Verdict {
+function server({ serverPid, live, folder, version }: Facts): Verdict {
   if (folder === null) return unknown("data dir");
-  if (serverPid !== null) return ok(`runs, process ${serverPid}`);
-  return warning("none runs", "Start it: systemctl start transact-bank, or transact-bank serve.");
+  const restart = "sudo systemctl restart transact-bank";
+  if (!live.ok) return fail(live.why, `See its log (journalctl -u transact-bank), then ${restart}`);
+  if (live.value === null) {
+    if (serverPid === null) {
+      return warning("none runs", "Start it: sudo systemctl start transact-bank, or serve.");
+    }
+    return warning(
+      `process ${serverPid} serves and tells nothing of itself`,
+      `Where it is an older version: ${restart}`,
+    );
+  }
+  const { pid, url, ready, notReady } = live.value;
+  if (!ready) {
+    return fail(`process ${pid} is not ready: ${notReady}`, "Purchases fail: see its log.");
+  }
+  if (live.value.version !== version) {
+    return warning(`process ${pid} is version ${live.value.version}, this is ${version}`, restart);
+  }
+  return ok(`process ${pid} is ready at ${url}`);
 }
 
 const sales = ofDatabase(({ bank }) => {
@@ -440,6 +495,7 @@ export const CHECKS: readonly (readonly [name: string, check: Check])[] = [
   ["flush", flush],
   ["disk space", diskSpace],
   ["journal tail", journalTail],
+  ["backup", backup],
   ["PIN key", pinKey],
   ["secrets", secrets],
   ["authentication", authentication],

@@ -2,6 +2,8 @@
 // Nothing here fails: what cannot be told is a fact as well, with the reason.
 import { accessSync, constants, readdirSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { version } from "../../package.json";
+import { backupFolder, newestBackup } from "../backup/create.ts";
 import { type Config, readConfig } from "../config.ts";
 import { isDumpable } from "../core-dump.ts";
 import { isOwnFile } from "../files.ts";
@@ -13,6 +15,7 @@ import {
   SHARED_SECRETS,
   type SharedSecret,
 } from "../keys.ts";
+import { type Live, readLive } from "../live.ts";
 import { type Inspection, inspect } from "../storage/sqlite/inspect.ts";
 import { LOCK_FILE } from "../storage/sqlite/open.ts";
 import { pinKeyCheck } from "../storage/sqlite/pins.ts";
@@ -51,8 +54,18 @@ export type KeyFacts = {
   readonly credentials: readonly string[];
 };
 
+export type BackupFacts = {
+  readonly folder: string;
+  /** Null where there is no backup. */
+  readonly newestAt: number | null;
+  /** Null where there is no such folder yet. */
+  readonly disk: DiskFacts | null;
+};
+
 export type Facts = {
   readonly now: number;
+  /** Of this program. */
+  readonly version: string;
   readonly dataDir: string;
   readonly user: { readonly uid: number; readonly name: string };
   /** Null where there is no such folder. */
@@ -71,6 +84,9 @@ export type Facts = {
   /** Null where no TLS is configured. */
   readonly tls: TlsFacts | null;
   readonly keys: KeyFacts;
+  readonly backup: Known<BackupFacts>;
+  /** What a running server says of itself; null where none answers, and why one is stuck. */
+  readonly live: Known<Live | null>;
   /** The process that holds the lock of a server; null where none does, or it cannot be told. */
   readonly serverPid: number | null;
   /** Null where a server of this bank holds it. */
@@ -172,6 +188,26 @@ function mostOpenFiles(pid: number | null): number {
   return Infinity;
 }
 
+function backupOf(dataDir: string, config: Config, bankCode: string): BackupFacts {
+  const folder = backupFolder({ dataDir, config });
+  const disk = attempt(() => diskOf(folder));
+  return {
+    folder,
+    newestAt: newestBackup(dataDir, config, bankCode)?.createdAt ?? null,
+    disk: disk.ok ? disk.value : null,
+  };
+}
+
+async function liveOf(dataDir: string): Promise<Known<Live | null>> {
+  try {
+    return { ok: true, value: await readLive(dataDir) };
+  } catch (error) {
+    return attempt(() => {
+      throw error;
+    });
+  }
+}
+
 /** Finds out all there is to judge. Beside a running server it changes and disturbs nothing. */
 export async function gather(dataDir: string): Promise<Facts> {
   const uid = process.geteuid?.() ?? 0;
@@ -180,10 +216,13 @@ export async function gather(dataDir: string): Promise<Facts> {
   const inFolder = <T>(get: () => T): Known<T> => (folder === null ? missing : attempt(get));
   const config = inFolder(() => readConfig(dataDir));
   const database = inFolder(() => inspect(dataDir, TAIL_LENGTH));
-  const serverPid = serverPidOf(dataDir);
+  const live = await liveOf(dataDir);
+  const serverPid = (live.ok ? live.value?.pid : undefined) ?? serverPidOf(dataDir);
+  const bankCode = database.ok ? database.value.bank.code : null;
   const tls = config.ok ? config.value.tls : undefined;
   return {
     now: Date.now(),
+    version,
     dataDir,
     user: { uid, name: nameOfUser(uid) },
     folder,
@@ -196,6 +235,11 @@ export async function gather(dataDir: string): Promise<Facts> {
     clock: clockFacts(database.ok ? database.value.bank.timeZone : null),
     tls: tls === undefined ? null : tlsFacts(tls, (name) => resolve(dataDir, name)),
     keys: keysOf(dataDir),
+    backup:
+      config.ok && bankCode !== null
+        ? attempt(() => backupOf(dataDir, config.value, bankCode))
+        : missing,
+    live,
     serverPid,
     port: serverPid !== null || !config.ok ? null : await tryPort(config.value),
     mostOpenFiles: mostOpenFiles(serverPid),

@@ -11,6 +11,7 @@ import type { ReservationState } from "../domain/reservation.ts";
 import type { FirstRequest, ReservePolicy, ReserveRequest } from "../domain/reserve.ts";
 import type { ResultRequest } from "../domain/result.ts";
 import type { SettleAction } from "../domain/settle.ts";
+import type { ActName, Sealed } from "./acts.ts";
 import type { ChainHead } from "./chain.ts";
 import type { Paging } from "./pages.ts";
 
@@ -177,7 +178,8 @@ export class FlushFailed extends Error {}
 // ---------------------------------------------------------------- the admin's operations
 
 export type Refusal = {
-  readonly kind: "not-found" | "refused";
+  /** "needs-approval": it is under dual control, and nothing else is against it. */
+  readonly kind: "not-found" | "refused" | "needs-approval";
   readonly message: string;
 };
 export type Result<T> =
@@ -185,7 +187,12 @@ export type Result<T> =
   | { readonly ok: false; readonly refusal: Refusal };
 
 /** Who does it and why; journalled with every change. */
-export type By = {
+export type By = Person & {
+  /** The approval that it is done under, with whoever approved; nothing but an approval sets it. */
+  readonly approval?: { readonly id: number } & Person;
+};
+
+export type Person = {
   /** The login uid, which sudo does not change; null where the system keeps none. */
   readonly loginUid: number | null;
   readonly loginName: string | null;
@@ -375,6 +382,33 @@ export type ReceiptView = {
   readonly suppressed: number;
 };
 
+/** What one person asks another to approve. */
+export type ApprovalRequest = {
+  readonly act: ActName;
+  /** As the act's entry in acts.ts has them. */
+  readonly args: object;
+  readonly expiresAt: number;
+};
+
+export type ApprovalView = {
+  readonly id: number;
+  readonly act: string;
+  /** What would be done, in the words and figures of the moment it was asked for. */
+  readonly what: string;
+  readonly args: object;
+  readonly state: "open" | "approved" | "rejected" | "expired";
+  readonly askedAt: number;
+  readonly askedBy: Person;
+  readonly expiresAt: number;
+  readonly decidedAt: number | null;
+  readonly decidedBy: Person | null;
+  /** The journal's record of the act, its first one, or that of the rejection. */
+  readonly record: number | null;
+};
+
+/** The newest first; pages follow the approval with an id. Without `all`, the open ones. */
+export type ApprovalFilter = Paging<number> & { readonly all: boolean };
+
 /** Of one local day of debit and product. */
 export type SettlementRow = {
   readonly day: LocalDay;
@@ -478,6 +512,9 @@ export type Store = {
   setStatus(by: By, number: string, status: AccountStatus): Result<AccountView>;
   setOverdraft(by: By, number: string, overdraft: Minor): Result<AccountView>;
   setPin(by: By, number: string, pin: string): Result<AccountView>;
+  /** The keyed hash that a PIN is stored as. */
+  hashPin(number: string, pin: string): Result<Uint8Array>;
+  setPinHash(by: By, number: string, hash: Uint8Array): Result<AccountView>;
   unlockPin(by: By, number: string): Result<AccountView>;
   removePin(by: By, number: string): Result<AccountView>;
   credit(by: By, number: string, amount: Minor): Result<AccountView>;
@@ -513,6 +550,17 @@ export type Store = {
     sent: { reservations: readonly number[]; findings: readonly number[] },
   ): Result<null>;
 
+  // Dual control. An act that falls under it is refused by the functions above as "needs-approval",
+  // unless it is done here.
+  /** Records what is asked for; nothing of it takes effect. */
+  askApproval(by: By, request: ApprovalRequest): Result<ApprovalView>;
+  /**
+   * Does what was asked for, with all of its checks as of now, and notes the approval, in one
+   * commit. A refusal of the act leaves the approval open.
+   */
+  approve(by: By, id: number, sealed: Sealed | null): Result<ApprovalView>;
+  rejectApproval(by: By, id: number): Result<ApprovalView>;
+
   // What people look at. Only what is durable. A list comes page by page (pages.ts), and whatever
   // looks at many rows does so in many short reads, so that none holds up the copying of the WAL.
   /** The account of a buyer, in any spelling, for a question before a change. */
@@ -542,6 +590,8 @@ export type Store = {
   finding(id: number): FindingView | null;
   /** All there ever were about one purchase, oldest first. */
   findingsOf(requestId: string, reference: string | null): FindingView[];
+  approvals(filter: ApprovalFilter): ApprovalView[];
+  approval(id: number): ApprovalView | null;
   /** The oldest first; pages follow the record with an id. */
   journal(filter: Paging<number> & { readonly from: number; readonly to: number }): JournalView[];
   /**

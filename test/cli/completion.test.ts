@@ -39,6 +39,8 @@ async function inShell(shell: string, script: string): Promise<string | null> {
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
+    // A zsh that is waited for in vain.
+    timeout: 20_000,
   });
   const [out, err] = [new Response(child.stdout).text(), new Response(child.stderr).text()];
   // Outside of a completion bash has no options for it, and says so.

@@ -75,7 +75,10 @@ test("--json has the same shape for every bank", async () => {
 test("beside a server: it runs, goes on, keeps its lock, and its port is not missed", async () => {
   const server = await bank.serve();
   const line = await doctor(0);
-  expect(line("server")).toMatchObject({ state: "ok", found: `runs, process ${server.pid}` });
+  expect(line("server")).toMatchObject({
+    state: "ok",
+    found: `process ${server.pid} is ready at ${server.url}`,
+  });
   expect(line("port").state).toBe("ok");
   const second = await bank.run(["serve", "--port", "0"]);
   expect(second.err).toContain("another server serves");

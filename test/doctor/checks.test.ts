@@ -4,6 +4,7 @@ import { DEFAULT_CONFIG } from "../../src/config.ts";
 import { CHECKS, judge } from "../../src/doctor/checks.ts";
 import { mountOf } from "../../src/doctor/disk.ts";
 import type { Facts } from "../../src/doctor/facts.ts";
+import type { Live } from "../../src/live.ts";
 
 const NOW = Date.UTC(2026, 2, 2, 12);
 const DAY = 86_400_000;
@@ -52,8 +53,17 @@ const TLS = {
   keyOpen: false,
 };
 
+const LIVE = {
+  version: "1.2.3",
+  pid: 4321,
+  url: "http://127.0.0.1:8080",
+  ready: true,
+  notReady: null,
+} as Live;
+
 const WELL: Facts = {
   now: NOW,
+  version: "1.2.3",
   dataDir: "/bank",
   user: { uid: 990, name: "transact-bank" },
   folder: { owner: "transact-bank", uid: 990, usable: true },
@@ -80,6 +90,8 @@ const WELL: Facts = {
     ],
     credentials: [],
   },
+  backup: known({ folder: "/backups", newestAt: NOW - 5 * 3_600_000, disk: DISK }),
+  live: known(LIVE),
   serverPid: 4321,
   port: null,
   mostOpenFiles: 65_536,
@@ -92,7 +104,13 @@ const config = (change: object) => ({ config: known({ ...CONFIG, ...change }) })
 const keys = (change: object) => ({ keys: { ...WELL.keys, ...change } });
 const disk = (change: object) => ({ disk: known({ ...DISK, ...change }) });
 const tls = (change: object) => ({ tls: { ...TLS, ...change } });
-const noServer = { serverPid: null };
+const live = (change: object) => ({ live: known({ ...LIVE, ...change }) });
+const noServer = { serverPid: null, live: known(null) };
+const backup = (change: object) => ({
+  backup: known({ folder: "/backups", newestAt: NOW, disk: DISK, ...change }),
+});
+const byHand = config({ backup: { ...DEFAULT_CONFIG.backup, at: [] } });
+const HOUR = 3_600_000;
 const taken = (code: string) => ({ ...noServer, port: { free: false, code } as const });
 const signature = (change: object) =>
   keys({
@@ -440,6 +458,65 @@ const BROKEN: readonly Broken[] = [
     "tzdata has other rules",
     "Update tzdata",
   ],
+  [
+    "a full disk of backups",
+    "disk space",
+    backup({ disk: { ...DISK, freeBytes: 100 * MIB, folder: "/backups" } }),
+    "FAIL",
+    "100 MiB free of 97.7 GiB for the backups in /backups",
+    "keep_days",
+  ],
+  ["an old backup", "backup", backup({ newestAt: NOW - 27 * HOUR }), "FAIL", "27 hours", "create"],
+  ["no backup", "backup", backup({ newestAt: null }), "FAIL", "none in /backups", "backup create"],
+  [
+    "no backup of a new bank",
+    "backup",
+    { ...backup({ newestAt: null }), ...bank({ createdAt: NOW - HOUR }) },
+    "warning",
+    "none",
+    "create",
+  ],
+  [
+    "an old backup made by hand",
+    "backup",
+    { ...backup({ newestAt: NOW - 9 * DAY }), ...byHand },
+    "warning",
+    "216 hours",
+    "create",
+  ],
+  [
+    "a folder of backups that is none",
+    "backup",
+    { backup: unknown("ENOTDIR") },
+    "FAIL",
+    "ENOTDIR",
+    "[b",
+  ],
+  [
+    "a server that is not ready",
+    "server",
+    live({ ready: false, notReady: "the database cannot be written" }),
+    "FAIL",
+    "4321 is not ready: the database cannot",
+    "log",
+  ],
+  [
+    "a stuck server",
+    "server",
+    { live: unknown("it does not answer") },
+    "FAIL",
+    "answer",
+    "journalctl",
+  ],
+  ["another version's", "server", live({ version: "1.2.2" }), "warning", "1.2.2", "restart"],
+  [
+    "one that tells nothing",
+    "server",
+    { live: known(null) },
+    "warning",
+    "tells nothing of itself",
+    "restart",
+  ],
   ["no server", "server", noServer, "warning", "none runs", "systemctl start"],
   ["a taken port", "port", taken("EADDRINUSE"), "FAIL", "port 8080", "ss -ltnp"],
   ["a port of the system's", "port", taken("EACCES"), "FAIL", "EACCES", "CAP_NET_BIND_SERVICE"],
@@ -510,6 +587,7 @@ test("without a database what stands in it is not checked, and nothing is made u
   expect(unchecked.map(({ check }) => check)).toEqual([
     "durability",
     "journal tail",
+    "backup",
     "PIN key",
     "time zone",
     "sales",

@@ -30,6 +30,9 @@ const newestRequests = (state: string) =>
 const OPEN_FINDINGS = `SELECT CAST(id AS TEXT) AS name, kind AS about FROM findings
   WHERE closed_at IS NULL ORDER BY id DESC LIMIT ?1`;
 
+const OPEN_APPROVALS = `SELECT CAST(id AS TEXT) AS name, act AS about FROM approvals
+  WHERE state = 'open' ORDER BY id DESC LIMIT ?1`;
+
 const RECEIPTS = `SELECT CAST(id AS TEXT) AS name, path AS about FROM receipts
   ORDER BY id DESC LIMIT ?1`;
 
@@ -67,6 +70,7 @@ const LOOKS = {
   request: requestNames("true"),
   reservation: requestNames("state = 'reserved'"),
   finding: newest(OPEN_FINDINGS),
+  approval: newest(OPEN_APPROVALS),
   receipt: newest(RECEIPTS),
   product: newest(limited("product")),
   channel: newest(limited("channel")),

@@ -20,6 +20,8 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import type { ControlledKind } from "../../domain/dual-control.ts";
+import { actOf } from "../acts.ts";
 import {
   type AccountView,
   type Bank,
@@ -34,6 +36,7 @@ import {
   type StoreOptions,
 } from "../store.ts";
 import { adminOn } from "./admin.ts";
+import { approvalsOn } from "./approvals.ts";
 import { concernsWholeBatch, messageOf, portError } from "./errors.ts";
 import { journalOn } from "./journal.ts";
 import { BUSY_TIMEOUT_MS, CannotOpen, isBusy, openDatabase, WAL_BYTES, WAL_FILE } from "./open.ts";
@@ -110,12 +113,13 @@ export type SqliteStore = Store & {
 };
 
 /**
- * `dryRun`: each write of an admin is done, gives what it comes to, and is rolled back. `walBytes`:
+ * `dualControl`: what an operator does only under an approval. `dryRun`: each write of an admin is done, gives what it comes to, and is rolled back. `walBytes`:
  * the WAL's length while it serves; tests that start many servers keep it short.
  */
 export type SqliteStoreOptions = StoreOptions & {
   readonly serving: boolean;
   readonly dryRun?: boolean;
+  readonly dualControl?: readonly ControlledKind[];
   readonly walBytes?: number;
 };
 
@@ -136,10 +140,11 @@ export function openSqliteStore(dataDir: string, options: SqliteStoreOptions): S
 function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): SqliteStore {
   const bank = readBank(db);
   checkPinKey(db, options.pinKey);
-  const journal = journalOn(db, bank);
+  const journal = journalOn(db, bank, options.dualControl ?? []);
   const purchases = purchasesOn(db, { bank, journal, options });
   const admin = adminOn(db, { bank, journal, purchases, options });
   const reads = readsOn(db, bank);
+  const approvals = approvalsOn(db, { bank, journal, reads, options });
   const walFile = join(dataDir, WAL_FILE);
   let wal: number | null = null;
 
@@ -151,9 +156,11 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
 
   /** Runs one admin act in one commit. A refusal rolls back and comes out as a value. */
   function write<T>(act: () => T): Result<T> {
+    // An act under an approval is a write within a write: a savepoint of the one commit.
+    const undo = options.dryRun === true && !db.inTransaction;
     const inCommit = db.transaction(() => {
       const value = act();
-      if (options.dryRun === true) throw new Undone(value);
+      if (undo) throw new Undone(value);
       return value;
     });
     try {
@@ -268,7 +275,7 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
     db.run("PRAGMA busy_timeout = 0");
   }
 
-  return {
+  const store: SqliteStore = {
     bank: () => readBank(db),
 
     neverWait,
@@ -347,7 +354,10 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
     setStatus: (by, number, status) => onAccount(number, () => admin.setStatus(by, number, status)),
     setOverdraft: (by, number, overdraft) =>
       onAccount(number, () => admin.setOverdraft(by, number, overdraft)),
-    setPin: (by, number, pin) => onAccount(number, () => admin.setPin(by, number, pin)),
+    setPin: (by, number, pin) =>
+      onAccount(number, () => admin.setPinHash(by, number, admin.hashPin(number, pin))),
+    hashPin: (number, pin) => write(() => admin.hashPin(number, pin)),
+    setPinHash: (by, number, hash) => onAccount(number, () => admin.setPinHash(by, number, hash)),
     unlockPin: (by, number) => onAccount(number, () => admin.unlockPin(by, number)),
     removePin: (by, number) => onAccount(number, () => admin.removePin(by, number)),
     credit: (by, number, amount) => onAccount(number, () => admin.credit(by, number, amount)),
@@ -372,6 +382,21 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
     recordAct: (by, act, detail) => write(() => admin.recordAct(by, act, detail)),
     markSent: (by, sent) => write(() => admin.markSent(by, sent)),
 
+    askApproval: (by, request) => write(() => approvals.view(approvals.ask(by, request))),
+    approve: (by, id, sealed) =>
+      write(() => {
+        const asked = approvals.toApprove(by, id);
+        const result = actOf(asked.act).perform(store, asked.by, asked.args as never, sealed);
+        if (!result.ok) throw new Refused(result.refusal);
+        asked.done();
+        return approvals.view(id);
+      }),
+    rejectApproval: (by, id) =>
+      write(() => {
+        approvals.reject(by, id);
+        return approvals.view(id);
+      }),
+
     buyer: durable(reads.buyer),
     accounts: durable(reads.accounts),
     account: durable(reads.account),
@@ -387,6 +412,8 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
     findings: durable(reads.findings),
     finding: durable(reads.finding),
     findingsOf: durable(reads.findingsOf),
+    approvals: durable(approvals.list),
+    approval: durable(approvals.find),
     journal: durable(reads.journal),
     journalOf: durable(reads.journalOf),
     journalHead: durable(journal.head),
@@ -406,6 +433,7 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
       db.close();
     },
   };
+  return store;
 }
 
 /** Moves all that the WAL holds into the database, by new writes, and flushes that. */
