@@ -16,6 +16,7 @@ import { type List, limitOption, writeList } from "./list.ts";
 import { money, readAmount, readPositiveAmount, table } from "./output.ts";
 import { confirm } from "./prompt.ts";
 import { command, found, group, type Session, unwrap, withBank } from "./session.ts";
+import { registerStatement } from "./statement.ts";
 
 function accountsTable(accounts: readonly AccountView[], bank: Bank): string {
   if (accounts.length === 0) return "No accounts yet: open one with transact-bank accounts add";
@@ -165,6 +166,7 @@ function registerMoney(accounts: Command): void {
 export function register(program: Command): void {
   const accounts = group(program, "accounts", "Customers' accounts, their buyers and PINs");
   registerLooks(accounts);
+  registerStatement(accounts);
   registerStanding(accounts);
   registerMoney(accounts);
   registerBuyers(accounts);

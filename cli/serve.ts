@@ -3,11 +3,15 @@ import { writeSync } from "node:fs";
 import { isatty } from "node:tty";
 import type { Command } from "commander";
 import { InvalidArgumentError } from "commander";
+import { readConfig } from "../src/config.ts";
 import { isoTime } from "../src/domain/local-time.ts";
 import { type Served, serve } from "../src/serve.ts";
+import { OlderDatabase } from "../src/storage/sqlite/open.ts";
+import { upgrade } from "../src/upgrade.ts";
 import { EXIT } from "./failure.ts";
 import { cleanLines, complain, note, printText } from "./output.ts";
 import { type CommonOptions, command, dataDirOf, typedAction } from "./session.ts";
+import { whoIsIt } from "./who.ts";
 
 type ServeOptions = CommonOptions & {
   readonly host?: string;
@@ -107,6 +111,20 @@ function endAtOnce(error: unknown): void {
   }
 }
 
+/** An unattended service that starts with a new program upgrades its bank by itself. */
+async function serveUpgraded(options: Parameters<typeof serve>[0]): Promise<Served> {
+  try {
+    return serve(options);
+  } catch (error) {
+    if (!(error instanceof OlderDatabase)) throw error;
+  }
+  const { dataDir } = options;
+  note("the bank was made by an earlier version: it is upgraded now, after a backup");
+  const backup = await upgrade({ dataDir, config: readConfig(dataDir) }, whoIsIt(null));
+  if (backup !== null) note(`upgraded; the backup from before is ${backup.file}`);
+  return serve(options);
+}
+
 export function register(program: Command): void {
   command(program, {
     form: "serve",
@@ -127,7 +145,7 @@ export function register(program: Command): void {
     .action(
       typedAction<[], ServeOptions>(async (_, options) => {
         const dataDir = dataDirOf(options);
-        const served = serve({
+        const served = await serveUpgraded({
           dataDir,
           host: options.host ?? null,
           port: options.port ?? null,

@@ -152,14 +152,19 @@ export function readConfig(dataDir: string): Config {
   return existsSync(file) ? parseConfig(readFileSync(file, "utf8")) : DEFAULT_CONFIG;
 }
 
+/** Where a server listens. */
+export type Listen = Pick<Config, "host" | "port">;
+
 /** What `init` writes: every key with its default as a comment, so that a reader finds it. */
-export function newConfigText(requireSignature: boolean): string {
+export function newConfigText(requireSignature: boolean, listen: Listen = DEFAULT_CONFIG): string {
+  const host = `${listen.host === DEFAULT_CONFIG.host ? "# " : ""}host = "${listen.host}"`;
+  const port = `${listen.port === DEFAULT_CONFIG.port ? "# " : ""}port = ${listen.port}`;
   return `# transact-bank's configuration; read when "serve" starts. The README lists every key.
 
 # Where to listen. Off loopback it starts only with signatures, client certificates,
 # or Basic over TLS.
-# host = "127.0.0.1"
-# port = 8080
+${host}
+${port}
 # reserve_funds_path = "/reserveFunds"
 # transact_result_path = "/transactResult"
 

@@ -6,6 +6,7 @@ import type {
   By,
   FindingView,
   JournalView,
+  LimitRow,
   Person,
   ReceiptView,
   ReservationView,
@@ -115,4 +116,18 @@ export function personText(by: Person): string {
   const effective = named(by.effectiveName, by.effectiveUid);
   const login = by.loginUid === null ? by.loginName : named(by.loginName, by.loginUid);
   return login === null || login === effective ? effective : `${login}, as ${effective}`;
+}
+
+/** The figures of one scope. */
+export function limitJson(row: LimitRow) {
+  return {
+    scope: row.scope,
+    scopeKey: row.scopeKey,
+    minMinor: row.min,
+    maxMinor: row.max,
+    dayAmountMinor: row.dayAmount,
+    dayCount: row.dayCount,
+    monthAmountMinor: row.monthAmount,
+    monthCount: row.monthCount,
+  };
 }

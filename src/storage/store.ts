@@ -33,6 +33,22 @@ export type Bank = BankIdentity & {
   readonly salesPaused: { readonly at: number; readonly reason: string } | null;
 };
 
+/** What a restore makes a bank forget; its newest journal record is the backup's. */
+export type NewRestore = {
+  readonly from: number;
+  readonly to: number;
+  readonly record: number;
+  readonly hash: string;
+  /** The backup's file name, for the journal. */
+  readonly file: string;
+};
+
+export type RestoreView = Omit<NewRestore, "file"> & {
+  readonly id: number;
+  /** Until then no reserve is accepted. */
+  readonly acknowledged: boolean;
+};
+
 // ---------------------------------------------------------------- the served operations
 
 /** What is written of one received request, beside what it led to (contract.md 4.1). */
@@ -317,6 +333,21 @@ export type Past = {
 /** What became of one raasTxnRef. */
 export type PurchaseView = ReservationView | DeclinedView;
 
+/** What the limits looked at when a purchase was reserved, and when it was given back to them. */
+export type ReservedView = {
+  readonly id: number;
+  readonly requestId: string;
+  readonly reference: string;
+  readonly account: string;
+  readonly productId: number | null;
+  readonly channelId: number | null;
+  readonly reserveAmount: Minor;
+  readonly reservedAt: number;
+  /** The local day whose limits counted it. */
+  readonly day: LocalDay;
+  readonly releasedAt: number | null;
+};
+
 export type FindingView = {
   readonly id: number;
   readonly kind: FindingKind;
@@ -442,6 +473,54 @@ export type Settlement = {
   readonly movements: SettlementMovements;
 };
 
+/** One posting as an account's statement shows it. */
+export type StatementEntry = {
+  readonly record: JournalView;
+  /** What it adds to the account; negative where it takes from it. */
+  readonly amount: Minor;
+  /** The account's balance after it. */
+  readonly balance: Minor;
+  /** The purchase that it belongs to, if any. */
+  readonly purchase: ReservationView | null;
+};
+
+/** What an account had before a span, what moved in it, and what it had after it. */
+export type Statement = {
+  readonly account: {
+    readonly number: string;
+    readonly name: string;
+    readonly internal: InternalAccount | null;
+  };
+  readonly opening: Minor;
+  /** The sum of what was added, and of what was taken, which is negative. */
+  readonly credits: Minor;
+  readonly debits: Minor;
+  readonly closing: Minor;
+  readonly count: number;
+  /** In the journal's order; read page by page, when they are asked for. */
+  readonly entries: Iterable<StatementEntry>;
+};
+
+/** What requests came to: how many, in which state they are, and their reserveAmounts. */
+export type ActivityFigures = {
+  readonly count: number;
+  readonly debited: number;
+  readonly released: number;
+  readonly reserved: number;
+  readonly declined: number;
+  readonly askedAmount: Minor;
+  readonly debitedAmount: Minor;
+};
+
+/** What was asked in a span, each request counted once; parts are in the order people want. */
+export type Activity = {
+  readonly total: ActivityFigures;
+  readonly days: readonly ({ readonly day: LocalDay } & ActivityFigures)[];
+  readonly answers: readonly ({ readonly outcome: Outcome } & ActivityFigures)[];
+  readonly products: readonly ({ readonly productId: number | null } & ActivityFigures)[];
+  readonly channels: readonly ({ readonly channelId: number | null } & ActivityFigures)[];
+};
+
 /** The newest record of the journal and the newest account, at some moment. */
 export type Mark = { readonly journal: number; readonly account: number };
 
@@ -543,6 +622,10 @@ export type Store = {
   removeHoliday(by: By, day: LocalDay): Result<Holiday>;
   pauseSales(by: By): Result<null>;
   resumeSales(by: By): Result<null>;
+  /** Notes in a copy that is about to be put in place what it has forgotten. */
+  recordRestore(by: By, restore: NewRestore): Result<null>;
+  /** Lets reserves be accepted again; gives the restores that waited for it. */
+  acknowledgeRestore(by: By): Result<readonly RestoreView[]>;
   /** Journals an act whose effect is outside the database, such as a rotated secret. */
   recordAct(by: By, act: string, detail: string): Result<null>;
   markSent(
@@ -583,6 +666,10 @@ export type Store = {
   buyerHistory(buyer: string): JournalView[];
   /** Those open at an instant, oldest first; none but them and those that ended since is touched. */
   openReservationsAsOf(at: number): ReservationView[];
+  /** In the order in which they were decided, those reserved in a span; pages follow an id. */
+  reservedInOrder(
+    filter: Paging<number> & { readonly from: number; readonly to: number },
+  ): ReservedView[];
   /** Counts alone, so it waits for no flush: what they count may be on the disk in a moment. */
   overview(before: number): Overview;
   /** The most urgent first. */
@@ -609,10 +696,16 @@ export type Store = {
   receiptsOf(requestId: string, reference: string | null): ReceiptView[];
   /** What was debited and moved from an instant on, up to and without another. */
   settlement(from: number, to: number): Settlement;
+  /** What was asked from an instant on, up to and without another. */
+  activity(from: number, to: number): Activity;
+  /** An account's statement of a span, the bank's own accounts too; null where there is none. */
+  statement(number: string, span: { readonly from: number; readonly to: number }): Statement | null;
   mark(): Mark;
   /** All accounts there were at a mark, with their balances then: the bank's own, then by number. */
   balances(page: Paging<string> & { readonly upTo: Mark }): LedgerAccount[];
   holidays(): Holiday[];
+  /** The oldest first. */
+  restores(): RestoreView[];
   verify(): Check[];
 
   close(): void;

@@ -415,6 +415,7 @@ const SMALL = [
     "limits",
     "holidays",
     "approvals",
+    "restores",
     "blocked_buyers",
     "sqlite_schema",
     "sqlite_master",

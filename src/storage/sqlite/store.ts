@@ -44,6 +44,7 @@ import { pinKeyCheck } from "./pins.ts";
 import { purchasesOn } from "./purchases.ts";
 import { readsOn } from "./reads.ts";
 import { Refused, refuse } from "./refused.ts";
+import { RESTORED, restoresOn } from "./restores.ts";
 import { verify } from "./verify.ts";
 
 type BankRow = {
@@ -71,8 +72,19 @@ export function readBank(db: Database): Bank {
   return {
     ...identity,
     demo: row.demo === 1,
-    salesPaused: pausedAt === null ? null : { at: pausedAt, reason: pausedReason ?? "" },
+    salesPaused:
+      pausedAt === null ? pausedByRestore(db) : { at: pausedAt, reason: pausedReason ?? "" },
   };
+}
+
+/** A restored bank sells nothing until that is acknowledged; one of an earlier version knows none. */
+function pausedByRestore(db: Database): Bank["salesPaused"] {
+  const table = db.query("SELECT 1 FROM sqlite_schema WHERE name = 'restores'").get();
+  if (table === null) return null;
+  const { at } = db
+    .query("SELECT max(to_at) AS at FROM restores WHERE acknowledged_by IS NULL")
+    .get() as { at: number | null };
+  return at === null ? null : { at, reason: RESTORED };
 }
 
 /** An operation of a batch, or in its place why it is left out. */
@@ -113,7 +125,7 @@ export type SqliteStore = Store & {
 };
 
 /**
- * `dualControl`: what an operator does only under an approval. `dryRun`: each write of an admin is done, gives what it comes to, and is rolled back. `walBytes`:
+ * `dualControl`: what an operator does only under an approval; what was noted, where it is missing. `dryRun`: each write of an admin is done, gives what it comes to, and is rolled back. `walBytes`:
  * the WAL's length while it serves; tests that start many servers keep it short.
  */
 export type SqliteStoreOptions = StoreOptions & {
@@ -140,10 +152,11 @@ export function openSqliteStore(dataDir: string, options: SqliteStoreOptions): S
 function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): SqliteStore {
   const bank = readBank(db);
   checkPinKey(db, options.pinKey);
-  const journal = journalOn(db, bank, options.dualControl ?? []);
+  const journal = journalOn(db, bank, options.dualControl ?? null);
   const purchases = purchasesOn(db, { bank, journal, options });
   const admin = adminOn(db, { bank, journal, purchases, options });
   const reads = readsOn(db, bank);
+  const restores = restoresOn(db, { bank, journal, now: options.now });
   const approvals = approvalsOn(db, { bank, journal, reads, options });
   const walFile = join(dataDir, WAL_FILE);
   let wal: number | null = null;
@@ -378,7 +391,13 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
     addHolidays: (by, holidays) => write(() => admin.addHolidays(by, holidays)),
     removeHoliday: (by, day) => write(() => admin.removeHoliday(by, day)),
     pauseSales: (by) => write(() => admin.pauseSales(by)),
-    resumeSales: (by) => write(() => admin.resumeSales(by)),
+    resumeSales: (by) =>
+      write(() => {
+        restores.refuseOpen();
+        return admin.resumeSales(by);
+      }),
+    recordRestore: (by, restore) => write(() => restores.record(by, restore)),
+    acknowledgeRestore: (by) => write(() => restores.acknowledge(by)),
     recordAct: (by, act, detail) => write(() => admin.recordAct(by, act, detail)),
     markSent: (by, sent) => write(() => admin.markSent(by, sent)),
 
@@ -408,6 +427,7 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
     past: durable(reads.past),
     buyerHistory: durable(reads.buyerHistory),
     openReservationsAsOf: durable(reads.openReservationsAsOf),
+    reservedInOrder: durable(reads.reservedInOrder),
     overview: reads.overview,
     findings: durable(reads.findings),
     finding: durable(reads.finding),
@@ -422,9 +442,12 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
     receipt: durable(purchases.receipts.show),
     receiptsOf: durable(purchases.receipts.about),
     settlement: durable(reads.settlement),
+    activity: durable(reads.activity),
+    statement: durable(reads.statement),
     mark: durable(reads.mark),
     balances: durable(reads.balances),
     holidays: durable(reads.holidays),
+    restores: durable(restores.list),
     verify: durable(() => verify(db, readBank(db))),
 
     close() {
