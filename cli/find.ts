@@ -191,11 +191,7 @@ function accountOf(store: Store, what: string): AccountView | null {
 export function register(program: Command): void {
   command(program, {
     form: "find <what>",
-<<<<<<< HEAD
-    summary: "Find all about a phone number, a reference or an account",
-=======
     summary: "All about a phone number, a reference or an account",
->>>>>>> main
     kind: "read",
     examples: [
       "find 0731304702",

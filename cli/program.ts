@@ -37,13 +37,8 @@ const TASKS: readonly (readonly [task: string, commands: readonly CommandFile[]]
   ["Make a bank and run it:", [init, serve, service, simulate, status, doctor, config]],
   ["Daily work:", [find, accounts, reservations, findings, limits, holidays, sales]],
   ["Reports and books:", [reports, settlement, journal, receipts, verify]],
-<<<<<<< HEAD
-  ["Secrets, approvals and backups:", [secrets, approvals, backup]],
-  [ALSO, [versions, man, completion]],
-=======
   ["Secrets, approvals and backups:", [secrets, approvals, backup, restore]],
-  [ALSO, [upgrade, versions, man]],
->>>>>>> main
+  [ALSO, [upgrade, versions, man, completion]],
 ];
 
 type CommandFile = { readonly register: (program: Command) => void };

@@ -172,11 +172,7 @@ function screenOf(status: Status): string {
 export function register(program: Command): void {
   command(program, {
     form: "status",
-<<<<<<< HEAD
-    summary: "Show on one screen how the server and the bank are now",
-=======
     summary: "Show on one screen how the server and the bank are",
->>>>>>> main
     kind: "read",
     examples: ["status", "status --watch", "status --json"],
   })
