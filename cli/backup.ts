@@ -172,7 +172,12 @@ function addVerify(backup: Command): void {
     ],
   })
     .option(KEY_FILE, "its secret key, where it is encrypted")
-    .option("--work-folder <folder>", "room for what is in it, in clear", tmpdir())
+    .addOption(
+      new Option("--work-folder <folder>", "room for what is in it, in clear").default(
+        tmpdir(),
+        "the system's for temporary files",
+      ),
+    )
     .action(
       typedAction<[string], KeyOption & { workFolder: string }>(async ([file], options) => {
         giveWay();

@@ -126,7 +126,7 @@ export type SqliteStore = Store & {
 };
 
 /**
- * `dualControl`: what an operator does only under an approval. `dryRun`: each write of an admin is done, gives what it comes to, and is rolled back. `walBytes`:
+ * `dualControl`: what an operator does only under an approval; what was noted, where it is missing. `dryRun`: each write of an admin is done, gives what it comes to, and is rolled back. `walBytes`:
  * the WAL's length while it serves; tests that start many servers keep it short.
  */
 export type SqliteStoreOptions = StoreOptions & {
@@ -153,7 +153,7 @@ export function openSqliteStore(dataDir: string, options: SqliteStoreOptions): S
 function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): SqliteStore {
   const bank = readBank(db);
   checkPinKey(db, options.pinKey);
-  const journal = journalOn(db, bank, options.dualControl ?? []);
+  const journal = journalOn(db, bank, options.dualControl ?? null);
   const purchases = purchasesOn(db, { bank, journal, options });
   const admin = adminOn(db, { bank, journal, purchases, options });
   const reads = readsOn(db, bank);
