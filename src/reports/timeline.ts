@@ -4,6 +4,7 @@ import { isoTime } from "../domain/local-time.ts";
 import { formatAmount, type Minor } from "../domain/money.ts";
 import { DISPENSED } from "../domain/outcomes.ts";
 import type {
+  ApprovalView,
   Bank,
   FindingView,
   JournalView,
@@ -15,7 +16,14 @@ import type {
 import { channelText } from "./channels.ts";
 import { type CheckLine, checksOf } from "./checks.ts";
 import { purchasedAt, purchaseViewJson } from "./purchases.ts";
-import { findingJson, journalJson, receiptJson, whoText } from "./views.ts";
+import {
+  approvalJson,
+  findingJson,
+  journalJson,
+  personText,
+  receiptJson,
+  whoText,
+} from "./views.ts";
 
 /** One purchase with all that is recorded about it, each list in time order. */
 export type Dossier = {
@@ -24,6 +32,8 @@ export type Dossier = {
   readonly receipts: readonly ReceiptView[];
   readonly findings: readonly FindingView[];
   readonly records: readonly JournalView[];
+  /** What was asked for under dual control about it. */
+  readonly approvals: readonly ApprovalView[];
   readonly past: Past | null;
 };
 
@@ -193,11 +203,28 @@ function findingEvents({ findings, records }: Dossier): Happened[] {
   });
 }
 
+/** What needed another person: when it was asked for, and when and how it was decided. */
+function approvalEvents({ approvals }: Dossier): Happened[] {
+  return approvals.flatMap((approval): Happened[] => {
+    const { id, what, state, askedAt, askedBy, decidedAt, decidedBy } = approval;
+    const name = `approval ${id}`;
+    const reason = askedBy.reason === null ? "" : `: ${askedBy.reason}`;
+    const wait = state === "open" ? ", waits for another person" : "";
+    const detail = `asked to ${what}${wait}${reason}`;
+    const asked = { at: askedAt, what: name, detail, who: personText(askedBy) };
+    if (decidedAt === null || decidedBy === null) return [asked];
+    const why = decidedBy.reason === null ? "" : `: ${decidedBy.reason}`;
+    const decided = { at: decidedAt, what: name, detail: `${state}${why}` };
+    return [asked, { ...decided, who: personText(decidedBy) }];
+  });
+}
+
 /** In time order; where the times are equal, cause before effect. */
 export function timeline(dossier: Dossier): Happened[] {
   return [
     ...receivedEvents(dossier),
     ...laterReceipts(dossier),
+    ...approvalEvents(dossier),
     ...releasedEvents(dossier),
     ...recordEvents(dossier),
     ...findingEvents(dossier),
@@ -224,7 +251,7 @@ function pastJson({ account, ...past }: Past) {
 }
 
 export function dossierJson(dossier: Dossier) {
-  const { purchase, receipts, findings, records, past } = dossier;
+  const { purchase, receipts, findings, records, approvals, past } = dossier;
   const events = timeline(dossier);
   const start = events[0]?.at ?? purchasedAt(purchase);
   return {
@@ -233,6 +260,7 @@ export function dossierJson(dossier: Dossier) {
     findings: findings.map(findingJson),
     postings: records.filter(({ kind }) => kind !== "act").map(journalJson),
     acts: records.filter(({ kind }) => kind === "act").map(journalJson),
+    approvals: approvals.map(approvalJson),
     checks: checksIn(dossier),
     before: past === null ? null : pastJson(past),
     timeline: events.map(({ at, ...event }) => ({
