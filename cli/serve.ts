@@ -3,6 +3,7 @@ import { writeSync } from "node:fs";
 import { isatty } from "node:tty";
 import type { Command } from "commander";
 import { InvalidArgumentError } from "commander";
+import { scheduleBackups } from "../src/backup/schedule.ts";
 import { readConfig } from "../src/config.ts";
 import { isoTime } from "../src/domain/local-time.ts";
 import { type Served, serve } from "../src/serve.ts";
@@ -125,6 +126,30 @@ async function serveUpgraded(options: Parameters<typeof serve>[0]): Promise<Serv
   return serve(options);
 }
 
+/** How this program starts itself: compiled it is one file, else its source's. */
+function ownCommand(): string[] {
+  return Bun.main.startsWith("/$bunfs/") ? [process.execPath] : [process.execPath, Bun.main];
+}
+
+/** The server with its scheduled backups, which end with it. */
+function withBackups(served: Served, dataDir: string): Served {
+  const { config, bank } = served;
+  const stop = scheduleBackups({
+    dataDir,
+    config,
+    bank,
+    command: [...ownCommand(), "backup", "create", "--scheduled", "--data-dir", dataDir],
+    onFailed: (why) => complain(`the scheduled backup failed: ${why}`),
+  });
+  return {
+    ...served,
+    close() {
+      stop();
+      return served.close();
+    },
+  };
+}
+
 export function register(program: Command): void {
   command(program, {
     form: "serve",
@@ -145,7 +170,7 @@ export function register(program: Command): void {
     .action(
       typedAction<[], ServeOptions>(async (_, options) => {
         const dataDir = dataDirOf(options);
-        const served = await serveUpgraded({
+        const alone = await serveUpgraded({
           dataDir,
           host: options.host ?? null,
           port: options.port ?? null,
@@ -154,6 +179,7 @@ export function register(program: Command): void {
           onFatal: endAtOnce,
           onTrouble: (what, error) => complain(`a ${what} could not be applied: ${why(error)}`),
         });
+        const served = withBackups(alone, dataDir);
         renewOnSighup(served, stopOnSignals(served));
         for (const warning of served.warnings) printText(`warning: ${warning}`);
         if (served.bank.demo) printText(demoPurchase(served));

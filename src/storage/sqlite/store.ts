@@ -37,6 +37,7 @@ import {
 } from "../store.ts";
 import { adminOn } from "./admin.ts";
 import { approvalsOn } from "./approvals.ts";
+import { backupsOn } from "./backups.ts";
 import { concernsWholeBatch, messageOf, portError } from "./errors.ts";
 import { journalOn } from "./journal.ts";
 import { BUSY_TIMEOUT_MS, CannotOpen, isBusy, openDatabase, WAL_BYTES, WAL_FILE } from "./open.ts";
@@ -156,6 +157,7 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
   const purchases = purchasesOn(db, { bank, journal, options });
   const admin = adminOn(db, { bank, journal, purchases, options });
   const reads = readsOn(db, bank);
+  const backups = backupsOn(db, { journal, now: options.now });
   const restores = restoresOn(db, { bank, journal, now: options.now });
   const approvals = approvalsOn(db, { bank, journal, reads, options });
   const walFile = join(dataDir, WAL_FILE);
@@ -396,6 +398,8 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
         restores.refuseOpen();
         return admin.resumeSales(by);
       }),
+    backupFailed: (why) => write(() => backups.failed(why)),
+    backupMade: (by, file) => write(() => backups.made(by, file)),
     recordRestore: (by, restore) => write(() => restores.record(by, restore)),
     acknowledgeRestore: (by) => write(() => restores.acknowledge(by)),
     recordAct: (by, act, detail) => write(() => admin.recordAct(by, act, detail)),
