@@ -22,6 +22,7 @@ function durationText(durationUs: number | null): string {
 function receiptText(receipt: ReceiptView, bank: Bank): string {
   return facts([
     ["Receipt", receipt.id],
+    ["Trace", receipt.traceId ?? "none"],
     ["Received", localTimeText(receipt.receivedAt, bank.timeZone)],
     ["From", receipt.peer],
     ["Request", `${receipt.method} ${receipt.path}`],
@@ -79,7 +80,11 @@ export function register(program: Command): void {
     form: "show <id>",
     summary: "Show one request: its body with secrets masked, its answer, its notes",
     kind: "read",
-    examples: ["receipts show 118", "receipts show d7   # one that was turned away at the door"],
+    examples: [
+      "receipts show 118",
+      "receipts show d7   # one that was turned away at the door",
+      "receipts show mm8w2680-1   # by the X-Request-Id of its answer, which is in the log too",
+    ],
   }).action(
     withBank(({ store, bank }, [id]: [string]) => {
       const receipt = found(store.receipt(id), `receipt ${id}`);

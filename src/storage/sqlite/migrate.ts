@@ -1,8 +1,9 @@
 // The one list of migrations. Add to its end; never change one that was released.
 import type { Database } from "bun:sqlite";
 import bank from "./migrations/0001_bank.sql" with { type: "text" };
+import observability from "./migrations/0002_observability.sql" with { type: "text" };
 
-export const MIGRATIONS: readonly string[] = [bank];
+export const MIGRATIONS: readonly string[] = [bank, observability];
 
 /** The database is newer than this program: going back is refused. */
 export class NewerDatabase extends Error {}
