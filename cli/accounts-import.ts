@@ -4,15 +4,17 @@
 import { progress } from "@clack/prompts";
 import type { Command } from "commander";
 import { CsvError, parse } from "csv-parse/sync";
+import type { ControlledKind } from "../src/domain/dual-control.ts";
 import { canonicalBuyerId } from "../src/domain/identifiers.ts";
 import { LARGEST_BALANCE, type Minor, plus, ZERO } from "../src/domain/money.ts";
 import type { Bank, NewAccount } from "../src/storage/store.ts";
 import { type AccountFields, checkAccount } from "./accounts-new.ts";
+import { ask } from "./control.ts";
 import { Failure } from "./failure.ts";
 import { inputName, readInput } from "./input.ts";
 import { money, note } from "./output.ts";
 import { canAsk, confirm } from "./prompt.ts";
-import { command, type Session, unwrap, withBank } from "./session.ts";
+import { type Answer, command, type Session, unwrap, withBank } from "./session.ts";
 
 const REQUIRED = ["number", "name", "balance"] as const;
 const OPTIONAL = ["status", "overdraft", "buyers"] as const;
@@ -191,6 +193,27 @@ async function write(session: Session, file: string, good: readonly Numbered[]):
   }
 }
 
+/** An import under dual control is one act, in one commit: purchases wait for no more than this. */
+const MOST_UNDER_CONTROL = 1_000;
+
+/** True where one of the accounts brings money or an overdraft that another must approve. */
+function isControlled({ config }: Session, good: readonly Numbered[]): boolean {
+  const has = (kind: ControlledKind) => config.dual_control.includes(kind);
+  return good.some(
+    ({ account }) =>
+      (has("money") && account.balance > 0) || (has("limits") && account.overdraft > 0),
+  );
+}
+
+function askForImport(session: Session, file: string, good: readonly Numbered[]): Answer {
+  if (good.length > MOST_UNDER_CONTROL) {
+    const most = `at most ${MOST_UNDER_CONTROL} accounts at once: split the file`;
+    refuseFile(file, `with balances or overdrafts under dual control it holds ${most}`);
+  }
+  const accounts = good.map(({ account }) => ({ ...account, buyers: [...account.buyers] }));
+  return ask(session, { act: "accounts import", args: { accounts } });
+}
+
 function refuseRows(file: string, bad: readonly BadRow[]): void {
   if (bad.length === 0) return;
   const lines = [...bad]
@@ -203,7 +226,7 @@ function refuseRows(file: string, bad: readonly BadRow[]): void {
   );
 }
 
-async function importFile(session: Session, path: string) {
+async function importFile(session: Session, path: string): Promise<Answer> {
   const { bank, dryRun } = session;
   const file = inputName(path);
   const [first, ...rows] = readRows(file, readText(path));
@@ -218,8 +241,11 @@ async function importFile(session: Session, path: string) {
   const total = totalOf(good);
   const what = `${good.length} accounts with ${money(total, bank)} in all`;
   const json = { accounts: good.length, balanceMinor: total, currency: bank.currency, dryRun };
-  if (dryRun) return { json, text: () => `Every row is good: ${what}. Nothing was imported.` };
+  const controlled = isControlled(session, good);
+  if (dryRun && !controlled)
+    return { json, text: () => `Every row is good: ${what}. Nothing was imported.` };
   await confirm(session, `Import ${what}?`);
+  if (controlled) return askForImport(session, file, good);
   if (canAsk(session)) note(`Writing ${good.length} accounts, which may take some seconds ...`);
   await write(session, file, good);
   return { json, text: () => `Imported ${what}.` };

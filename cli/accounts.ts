@@ -10,11 +10,13 @@ import { registerBuyers } from "./accounts-buyers.ts";
 import { registerImport } from "./accounts-import.ts";
 import { type AccountFields, checkAccount } from "./accounts-new.ts";
 import { registerPins } from "./accounts-pins.ts";
+import { perform } from "./control.ts";
 import { Failure } from "./failure.ts";
 import { type List, limitOption, writeList } from "./list.ts";
 import { money, readAmount, readPositiveAmount, table } from "./output.ts";
 import { confirm } from "./prompt.ts";
 import { command, found, group, type Session, unwrap, withBank } from "./session.ts";
+import { registerStatement } from "./statement.ts";
 
 function accountsTable(accounts: readonly AccountView[], bank: Bank): string {
   if (accounts.length === 0) return "No accounts yet: open one with transact-bank accounts add";
@@ -50,10 +52,13 @@ function accountsList({ store, bank }: Session): List<AccountView> {
   };
 }
 
-function add({ store, bank, by }: Session, number: string, options: Omit<AccountFields, "number">) {
+function add(session: Session, number: string, options: Omit<AccountFields, "number">) {
+  const { bank } = session;
   const { account, problems } = checkAccount({ ...options, number }, bank);
   if (account === null) throw new Failure("usage", problems.join("\n"));
-  return accountAnswer(unwrap(store.addAccount(by, account)), bank);
+  return perform(session, { act: "accounts add", args: { ...account, buyers: [] } }, (added) =>
+    accountAnswer(added, bank),
+  );
 }
 
 function registerLooks(accounts: Command): void {
@@ -121,9 +126,10 @@ function registerStanding(accounts: Command): void {
     kind: "reasoned",
     examples: ['accounts overdraft 62-0001 500.00 --reason "agreed on 2 March"'],
   }).action(
-    withBank(({ store, bank, by }, [number, text]: [string, string]) => {
-      const overdraft = readAmount(text, "the overdraft", bank);
-      return accountAnswer(unwrap(store.setOverdraft(by, number, overdraft)), bank);
+    withBank((session, [number, text]: [string, string]) => {
+      const overdraft = readAmount(text, "the overdraft", session.bank);
+      const asked = { act: "accounts overdraft", args: { number, overdraft } } as const;
+      return perform(session, asked, (account) => accountAnswer(account, session.bank));
     }),
   );
 }
@@ -144,12 +150,14 @@ function registerMoney(accounts: Command): void {
       ],
     }).action(
       withBank(async (session, [number, text]: [string, string]) => {
-        const { store, bank, by } = session;
+        const { store, bank } = session;
         const amount = readPositiveAmount(text, "the amount", bank);
         const { name } = found(store.account(number), `account ${number}`);
         const what = `${money(amount, bank)} ${preposition} account ${number} (${name})`;
         await confirm(session, `${verb === "credit" ? "Credit" : "Debit"} ${what}?`);
-        return accountAnswer(unwrap(store[verb](by, number, amount)), bank);
+        return perform(session, { act: `accounts ${verb}`, args: { number, amount } }, (account) =>
+          accountAnswer(account, bank),
+        );
       }),
     );
   }
@@ -158,6 +166,7 @@ function registerMoney(accounts: Command): void {
 export function register(program: Command): void {
   const accounts = group(program, "accounts", "Customers' accounts, their buyers and PINs");
   registerLooks(accounts);
+  registerStatement(accounts);
   registerStanding(accounts);
   registerMoney(accounts);
   registerBuyers(accounts);

@@ -5,24 +5,29 @@ import { basename, resolve } from "node:path";
 import type { Command } from "commander";
 import { type Backup, backupFolder, backupKeys, createBackup } from "../src/backup/create.ts";
 import { problemsOf } from "../src/backup/examine.ts";
-import { type BackupFile, backupsIn, type Manifest } from "../src/backup/format.ts";
+import { type BackupFile, backupsIn, type Manifest, manifestOf } from "../src/backup/format.ts";
 import { newKeyFile, readKeyFile } from "../src/backup/key-file.ts";
+import { type Restored, restoreBackup, targetOf } from "../src/backup/restore.ts";
 import { verifyBackup } from "../src/backup/verify.ts";
 import { readConfig } from "../src/config.ts";
 import { isoTime, localTimeText } from "../src/domain/local-time.ts";
 import { writeFileDurably } from "../src/files.ts";
 import { EXIT, Failure } from "./failure.ts";
-import { facts, table } from "./output.ts";
+import { facts, note, table } from "./output.ts";
+import { canAsk, confirmByName } from "./prompt.ts";
 import {
   type Answer,
+  asDryRun,
   type CommonOptions,
   command,
+  dataDirOf,
   group,
   printAnswer,
   typedAction,
   withBank,
   withoutBank,
 } from "./session.ts";
+import { whoIsIt } from "./who.ts";
 
 type KeyOption = { readonly keyFile?: string };
 type CreateOptions = KeyOption & { readonly folder?: string };
@@ -212,10 +217,102 @@ function addNewKey(backup: Command): void {
     );
 }
 
+type RestoreOptions = KeyOption & { readonly replace?: string };
+
+/** The code of the bank that is replaced is typed: nobody replaces the wrong one by habit. */
+async function agreeToReplace(
+  code: string,
+  dataDir: string,
+  options: RestoreOptions & CommonOptions,
+): Promise<void> {
+  const what = `${dataDir} holds bank ${code}, which would be replaced (its files are moved aside)`;
+  if (options.replace !== undefined) {
+    if (options.replace === code) return;
+    throw new Failure("refused", `${what}; --replace names another bank: nothing was changed`);
+  }
+  if (options.dryRun === true) return;
+  if (!canAsk({ json: options.json === true })) {
+    throw new Failure("refused", `${what}: name another --data-dir, or add --replace ${code}`);
+  }
+  await confirmByName({ json: false, yes: false }, `${what}.`, code);
+}
+
+function restoredText({ manifest, from, to, movedTo, keys }: Restored, dataDir: string): string {
+  const pinKey =
+    keys === "there"
+      ? "keys/ is there; serve checks that it is this bank's."
+      : "keys/ is missing, for no backup holds it: transact-bank secrets import, or copy it back.";
+  return [
+    facts([
+      ["Bank", manifest.bankCode],
+      ["In", dataDir],
+      ["Forgotten from", isoTime(from)],
+      ["until", isoTime(to)],
+      ["Journal ends with", headText(manifest.journalHead)],
+      ...(movedTo === null ? [] : [["Before it", `moved to ${movedTo}`] as const]),
+    ]),
+    "",
+    pinKey,
+    "Results are taken as always, and every reserve is answered 2090 until somebody has looked at",
+    "what is forgotten: transact-bank restore acknowledge --reason TEXT",
+    `Records after ${manifest.journalHead.record} that the bank's own books took are no longer in the`,
+    `journal; go on there with: transact-bank journal list --after ${manifest.journalHead.record}`,
+  ].join("\n");
+}
+
+function addRestore(backup: Command): void {
+  command(backup, {
+    form: "restore <file>",
+    summary: "Put a verified backup into a new data dir, or in the place of a bank",
+    kind: "write",
+    examples: [
+      "backup restore ./ACME-20260302T000000000Z.tar.zst --data-dir ./bank",
+      "backup restore ./ACME-20260302T000000000Z.tar.zst.age --key-file ./backup.key",
+      "backup restore ./ACME-20260302T000000000Z.tar.zst --replace ACME",
+    ],
+  })
+    .option(KEY_FILE, "its secret key, where it is encrypted")
+    .option("--replace <code>", "the code of the bank in the data dir, which is moved aside")
+    .action(
+      typedAction<[string], RestoreOptions>(async ([file], options) => {
+        const dataDir = dataDirOf(options);
+        const dryRun = options.dryRun === true;
+        if (options.json !== true) note(`data dir: ${dataDir}`);
+        const keys = await keysFor(options);
+        const { bankCode } = await manifestOf(resolve(file), keys);
+        const target = targetOf(dataDir);
+        if (target.kind === "foreign") {
+          throw new Failure(
+            "refused",
+            `${dataDir} is not empty: name a folder that is, or is not there`,
+          );
+        }
+        // Where its database cannot be read it is replaced by its own name, which is the backup's.
+        if (target.kind === "bank") await agreeToReplace(target.code ?? bankCode, dataDir, options);
+        const replace = target.kind === "bank";
+        const by = whoIsIt(options.reason ?? null);
+        const restored = await restoreBackup(resolve(file), dataDir, { keys, by, replace, dryRun });
+        const answer: Answer = {
+          json: {
+            dataDir,
+            ...manifestJson(restored.manifest),
+            forgottenFrom: isoTime(restored.from),
+            forgottenTo: isoTime(restored.to),
+            movedTo: restored.movedTo,
+            keys: restored.keys,
+          },
+          text: () => restoredText(restored, dataDir),
+        };
+        printAnswer(dryRun ? asDryRun(answer) : answer, options.json === true);
+      }),
+    );
+}
+
 export function register(program: Command): void {
   const backup = group(program, "backup", "Backups of the bank, and the way back from one");
   addCreate(backup);
   addList(backup);
   addVerify(backup);
+  addRestore(backup);
   addNewKey(backup);
 }

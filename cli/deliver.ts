@@ -11,7 +11,7 @@ import {
 import { basename, dirname, join } from "node:path";
 import { syncFolder } from "../src/files.ts";
 import type { Page, Section } from "../src/reports/page.ts";
-import { isEmpty, mapped } from "../src/storage/pages.ts";
+import { followedBy, isEmpty, mapped } from "../src/storage/pages.ts";
 import { Failure } from "./failure.ts";
 import { clean, cleanLines, facts, largeParts, tableLines, writeParts } from "./output.ts";
 
@@ -26,12 +26,19 @@ export function formatOf<F extends string>(options: {
   throw new Failure("usage", `--json and --format ${format} exclude each other: leave one out`);
 }
 
+/** Prose is broken for the narrowest terminal: no text that a script reads. */
+const PROSE_WIDTH = 80;
+
 /** A page as a terminal shows it, without the columns that only paper has room for, in parts. */
 export function* pageParts(page: Page): Iterable<string> {
   yield `${page.title}\n\n${facts(page.facts)}`;
   for (const section of page.sections) yield* sectionParts(section);
   if (page.sections.some(hasMore)) {
     yield "\n\nMore figures of each: --format html, csv or json.";
+  }
+  if (page.foot !== undefined) {
+    const { label, value, advice } = page.foot;
+    yield `\n\n${label}: ${value}\n${Bun.wrapAnsi(advice, PROSE_WIDTH)}`;
   }
   yield "\n";
 }
@@ -50,15 +57,6 @@ function* sectionParts({ title, columns, rows, total, none }: Section): Iterable
   const pick = <T>(row: readonly T[]) => shown.flatMap((index) => row[index] ?? []);
   const all = total === undefined ? rows : followedBy(rows, total);
   for (const line of tableLines(pick(columns), mapped(all, pick))) yield `\n${line}`;
-}
-
-function followedBy<Row>(rows: Iterable<Row>, last: Row): Iterable<Row> {
-  return {
-    *[Symbol.iterator]() {
-      yield* rows;
-      yield last;
-    },
-  };
 }
 
 /** True where --output names a file; "-" is standard output, as where it is not given. */

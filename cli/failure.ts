@@ -1,6 +1,14 @@
 // How a command ends other than well: an exit code that scripts rely on, and a message for people.
 
-export const EXIT = { done: 0, failed: 1, usage: 2, notFound: 3, refused: 4, findings: 6 } as const;
+export const EXIT = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  notFound: 3,
+  refused: 4,
+  findings: 6,
+  awaitingApproval: 7,
+} as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 /** An expected end. The message says what happened, why, and what to do; it names no secret. */

@@ -191,7 +191,7 @@ function accountOf(store: Store, what: string): AccountView | null {
 export function register(program: Command): void {
   command(program, {
     form: "find <what>",
-    summary: "A customer asks: all about a phone number, a reference or an account",
+    summary: "All about a phone number, a reference or an account",
     kind: "read",
     examples: [
       "find 0731304702",
@@ -205,8 +205,9 @@ export function register(program: Command): void {
     .addHelpText(
       "after",
       `
-WHAT is a buyer in any spelling, a raasTxnRef or our reference, or an account's number. Purchases are
-found at once; declined requests are looked for from --from on (default: 31 days back).`,
+WHAT is a buyer in any spelling, a raasTxnRef or our reference, or an account's
+number. Purchases are found at once; declined requests are looked for from
+--from on (default: 31 days back).`,
     )
     .action(
       withBank((session, [what]: [string], options: Options) => find(session, what, options)),

@@ -1,13 +1,25 @@
 // init: makes a new bank, asked step by step on a terminal or by flags alone.
-import { resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
 import * as clack from "@clack/prompts";
 import type { Command } from "commander";
 import { initDemo } from "../src/demo.ts";
 import { formatAmount, minor } from "../src/domain/money.ts";
-import { INIT_RULES, initBank, isoMinorDigits } from "../src/init.ts";
-import { withoutTrailingNewline } from "../src/keys.ts";
-import type { BankIdentity } from "../src/storage/store.ts";
+import { INIT_RULES, initBank, isoMinorDigits, type NewBank, readListen } from "../src/init.ts";
+import { HANDOVER_FILE, withoutTrailingNewline } from "../src/keys.ts";
+import { UNIT_FILE } from "../src/service.ts";
+import { SERVICE, SERVICE_DATA_DIR } from "../src/service-unit.ts";
+import { nameOfUser } from "../src/users.ts";
 import { Failure } from "./failure.ts";
+import {
+  type AgreedSecret,
+  type Answers,
+  ask,
+  askSecret,
+  askToMake,
+  generated,
+  QUESTIONS,
+} from "./init-questions.ts";
 import { inputName, readInput } from "./input.ts";
 import { facts } from "./output.ts";
 import { canAsk } from "./prompt.ts";
@@ -23,87 +35,27 @@ type InitOptions = CommonOptions & {
   readonly country?: string;
   readonly minorDigits?: string;
   readonly signatureSecretFile?: string;
+  readonly generateSignatureSecret?: true;
+  readonly listen?: string;
 };
-
-type Question = {
-  readonly key: "dataDir" | "bankCode" | "currency" | "timeZone" | "country";
-  readonly flag: string;
-  readonly ask: string;
-  readonly example: string;
-  readonly rule: (text: string) => string | null;
-};
-
-const QUESTIONS: readonly Question[] = [
-  {
-    key: "dataDir",
-    flag: "--data-dir",
-    ask: "In which new folder shall the bank's data be?",
-    example: "/var/lib/transact-bank",
-    rule: (text) => (text === "" ? "the name of a folder" : null),
-  },
-  {
-    key: "bankCode",
-    flag: "--bank-code",
-    ask: "The bank's code, the head of every reference?",
-    example: "ACME",
-    rule: INIT_RULES.bankCode,
-  },
-  {
-    key: "currency",
-    flag: "--currency",
-    ask: "The bank's currency?",
-    example: "ZAR",
-    rule: INIT_RULES.currency,
-  },
-  {
-    key: "timeZone",
-    flag: "--time-zone",
-    ask: "The bank's time zone?",
-    example: "Africa/Johannesburg",
-    rule: INIT_RULES.timeZone,
-  },
-  {
-    key: "country",
-    flag: "--country",
-    ask: "The bank's country, for local phone numbers?",
-    example: "ZA",
-    rule: INIT_RULES.country,
-  },
-];
-
-async function ask({ ask, example, rule }: Question): Promise<string> {
-  const answer = await clack.text({
-    message: ask,
-    placeholder: example,
-    validate: (text) => {
-      const wrong = rule(text ?? "");
-      return wrong === null ? undefined : `It must be ${wrong}`;
-    },
-  });
-  if (clack.isCancel(answer)) throw new Failure("failed", "cancelled: nothing was made");
-  return answer;
-}
 
 /** The answers of the flags and, on a terminal, of the person for the rest. */
-async function answersOf(
-  options: InitOptions,
-  asking: boolean,
-): Promise<Record<Question["key"], string>> {
-  const answers: Partial<Record<Question["key"], string>> = {};
+async function answersOf(options: InitOptions, asking: boolean): Promise<Partial<Answers>> {
+  const answers: Partial<Answers> = {};
   for (const question of QUESTIONS) {
-    const given = options[question.key];
+    const { key, flag, example } = question;
+    const given = options[key];
     if (given === undefined && !asking) {
-      throw new Failure(
-        "usage",
-        `${question.flag} is missing, like ${question.flag} ${question.example}`,
-      );
+      if (question.optional === true) continue;
+      throw new Failure("usage", `${flag} is missing, like ${flag} ${example}`);
     }
-    const answer = given ?? (await ask(question));
-    const wrong = question.rule(answer);
-    if (wrong !== null) throw new Failure("usage", `${question.flag} must be ${wrong}`);
-    answers[question.key] = answer;
+    const answer = given ?? (await ask(question, answers));
+    // A folder in use is for initBank to refuse, which knows it for certain.
+    const wrong = key === "dataDir" && answer !== "" ? null : question.rule(answer);
+    if (wrong !== null) throw new Failure("usage", `${flag} must be ${wrong}`);
+    answers[key] = answer;
   }
-  return answers as Record<Question["key"], string>;
+  return answers;
 }
 
 function minorDigitsOf(options: InitOptions, currency: string): number {
@@ -122,17 +74,17 @@ export function readSecretFile(file: string, option: string): string {
   return secret;
 }
 
-/** The secret of the flag's file or, on a terminal, of the person; null where there is none yet. */
-async function signatureSecretOf(options: InitOptions, asking: boolean): Promise<string | null> {
-  if (options.signatureSecretFile !== undefined) {
-    return readSecretFile(options.signatureSecretFile, "--signature-secret-file");
+/** The secret of the flags or, on a terminal, of the person; null where there is none yet. */
+async function secretOf(options: InitOptions, asking: boolean): Promise<AgreedSecret | null> {
+  const { signatureSecretFile: file, generateSignatureSecret: generate } = options;
+  if (file !== undefined && generate === true) {
+    throw new Failure("usage", "a secret is in a file or generated: leave one of the two out");
   }
-  if (!asking) return null;
-  const answer = await clack.password({
-    message: "The secret that Clickatell signs with? (not shown; Enter if you have none yet)",
-  });
-  if (clack.isCancel(answer)) throw new Failure("failed", "cancelled: nothing was made");
-  return answer === undefined || answer === "" ? null : answer;
+  if (file !== undefined) {
+    return { secret: readSecretFile(file, "--signature-secret-file"), handOver: false };
+  }
+  if (generate === true) return generated();
+  return asking ? askSecret() : null;
 }
 
 /** A folder's name as it can be pasted into a shell. */
@@ -151,52 +103,94 @@ function demo(options: InitOptions) {
     text: () =>
       [
         `A demo bank is in ${dataDir}: its money is not real, and it serves on loopback only. Next:`,
-        `  transact-bank serve --data-dir ${pasted(dataDir)}`,
+        `  ${self()} serve --data-dir ${pasted(dataDir)}`,
         "and in another terminal, as if Clickatell were there:",
-        "  transact-bank simulate http://127.0.0.1:8080 --demo",
+        `  ${self()} simulate http://127.0.0.1:8080 --demo`,
       ].join("\n"),
   };
+}
+
+/** How this program is started: by its name where that finds it, and as the same user. */
+function self(): string {
+  const compiled = process.env.TRANSACT_BANK_COMMIT !== undefined;
+  const onPath = Bun.which("transact-bank");
+  const name = compiled && onPath === null ? pasted(process.execPath) : "transact-bank";
+  const uid = process.geteuid?.() ?? 0;
+  const bySudo = process.env["SUDO_USER"] !== undefined && uid !== 0;
+  return bySudo ? `sudo -u ${nameOfUser(uid) ?? `#${uid}`} ${name}` : name;
+}
+
+/** What is typed to start the server: the service's command where it is installed for this bank. */
+const startOf = (dataDir: string): string =>
+  dataDir === SERVICE_DATA_DIR && existsSync(UNIT_FILE)
+    ? `sudo systemctl start ${SERVICE}`
+    : `${self()} serve --data-dir ${pasted(dataDir)}`;
+
+function factsOf(bank: NewBank, dataDir: string): [string, string][] {
+  const wire = `25000 on the wire is ${formatAmount(minor(25_000), bank.minorDigits)} ${bank.currency}`;
+  return [
+    ["bank", bank.code],
+    ["data dir", dataDir],
+    ["amounts", wire],
+    ["time zone", bank.timeZone],
+    ["country", bank.country],
+  ];
+}
+
+function report(bank: NewBank, dataDir: string, secret: AgreedSecret | null): string {
+  const where = pasted(dataDir);
+  const amount = (units: number) =>
+    formatAmount(minor(units * 10 ** bank.minorDigits), bank.minorDigits);
+  const handOver = [
+    "The secret for Clickatell stands in",
+    `  ${join(dataDir, HANDOVER_FILE)}`,
+    "give it to them by a safe way, then delete that file.",
+    "",
+  ];
+  return [
+    facts([
+      ...factsOf(bank, dataDir),
+      ["signatures", secret === null ? "not required" : "required"],
+      ["limits", "none are set: any amount may be reserved until you set some"],
+    ]),
+    "",
+    ...(secret?.handOver === true ? handOver : []),
+    "Keep a copy of its keys/ folder apart from every backup. Next:",
+    `  ${self()} limits set --max ${amount(2_000)} --data-dir ${where}`,
+    `  ${self()} accounts add 62-0001 --name "A Buyer" --balance ${amount(500)} --data-dir ${where}`,
+    `  ${startOf(dataDir)}`,
+  ].join("\n");
 }
 
 async function init(options: InitOptions) {
   if (options.demo === true) return demo(options);
   const asking = options.input && canAsk({ json: options.json === true });
+  if (asking)
+    clack.intro("A new bank: Enter takes what is shown, and nothing is made before the end");
   const answers = await answersOf(options, asking);
-  const secret = await signatureSecretOf(options, asking);
-  const dataDir = resolve(answers.dataDir);
-  const bank: BankIdentity = {
-    code: answers.bankCode,
-    currency: answers.currency,
-    minorDigits: minorDigitsOf(options, answers.currency),
-    timeZone: answers.timeZone,
-    country: answers.country,
+  const secret = await secretOf(options, asking);
+  const { dataDir: folder = "", bankCode: code = "", currency = "", country = "" } = answers;
+  const dataDir = resolve(folder);
+  const listen = answers.listen === undefined ? null : readListen(answers.listen);
+  const identity = {
+    code,
+    currency,
+    minorDigits: minorDigitsOf(options, currency),
+    timeZone: answers.timeZone ?? "",
+    country,
     demo: false,
   };
-  initBank(dataDir, bank, secret);
-  return { json: { dataDir, ...bank, signatureRequired: secret !== null }, text: () => report() };
-
-  function report(): string {
-    const where = pasted(dataDir);
-    const amount = (units: number) =>
-      formatAmount(minor(units * 10 ** bank.minorDigits), bank.minorDigits);
-    const example = `25000 on the wire is ${formatAmount(minor(25_000), bank.minorDigits)} ${bank.currency}`;
-    return [
-      facts([
-        ["bank", bank.code],
-        ["data dir", dataDir],
-        ["amounts", example],
-        ["time zone", bank.timeZone],
-        ["country", bank.country],
-        ["signatures", secret === null ? "not required" : "required"],
-        ["limits", "none are set: any amount may be reserved until you set some"],
-      ]),
-      "",
-      "Keep a copy of its keys/ folder apart from every backup. Next:",
-      `  transact-bank limits set --max ${amount(2_000)} --data-dir ${where}`,
-      `  transact-bank accounts add 62-0001 --name "A Buyer" --balance ${amount(500)} --data-dir ${where}`,
-      `  transact-bank serve --data-dir ${where}`,
-    ].join("\n");
-  }
+  const bank: NewBank = {
+    ...identity,
+    handOver: secret?.handOver === true,
+    ...(listen === null ? {} : { listen }),
+  };
+  if (asking && options.yes !== true) await askToMake(facts(factsOf(bank, dataDir)));
+  initBank(dataDir, bank, secret?.secret ?? null);
+  return {
+    json: { dataDir, ...identity, signatureRequired: secret !== null },
+    text: () => report(bank, dataDir, secret),
+  };
 }
 
 export function register(program: Command): void {
@@ -218,6 +212,8 @@ export function register(program: Command): void {
     .option("--time-zone <name>", "the bank's IANA time zone: its days, months and business days")
     .option("--country <code>", "ISO 3166, for phone numbers in local spelling")
     .option("--minor-digits <n>", "decimals of the currency, where they are not ISO 4217's")
+    .option("--listen <address:port>", "where the server listens (default: 127.0.0.1:8080)")
     .option("--signature-secret-file <file>", "holds the secret; signatures are then required")
+    .option("--generate-signature-secret", "make one, and a file of it for Clickatell in keys/")
     .action(withoutBank<InitOptions>(init));
 }

@@ -2,10 +2,13 @@
 import type { Command } from "commander";
 import { LIMIT_SCOPES, type LimitFigures, type LimitScope } from "../src/domain/limits.ts";
 import { formatAmount, minor } from "../src/domain/money.ts";
+import { limitJson } from "../src/reports/views.ts";
 import type { Bank, LimitRow, LimitTarget } from "../src/storage/store.ts";
+import { perform } from "./control.ts";
 import { Failure } from "./failure.ts";
+import { addTestOptions, type Proposed, type TestOptions, testLimits } from "./limits-test.ts";
 import { readAmount, table } from "./output.ts";
-import { command, group, readCount, type Session, unwrap, withBank } from "./session.ts";
+import { command, group, readCount, type Session, withBank } from "./session.ts";
 
 type Figure = keyof LimitFigures;
 
@@ -42,6 +45,13 @@ const FIGURES = [
   },
 ] as const satisfies readonly { figure: Figure; [more: string]: unknown }[];
 
+const TEST_HELP = `
+The figures that are named stand on top of the limits in force; nothing is changed.
+Every purchase that was reserved in these days is looked at again, in order, by the
+rule that the server asks; those that were declined are not. One that would have
+been refused does not count towards a day or a month, and one that was released
+counts until then. With --format csv each refused purchase is a line.`;
+
 const SCOPES = ["product", "channel", "account"] as const satisfies readonly LimitScope[];
 
 type ScopeOptions = { readonly [scope in (typeof SCOPES)[number]]?: string };
@@ -74,30 +84,38 @@ function targetOf(options: ScopeOptions): LimitTarget {
   return { scope, scopeKey: String(Number(key)) };
 }
 
-function figuresOf(options: SetOptions, bank: Bank): Partial<LimitFigures> {
+function namedFigures(options: SetOptions, bank: Bank): Partial<LimitFigures> {
   const given = FIGURES.flatMap(({ figure, flag }) => {
     const value = options[figure];
     if (value === undefined) return [];
     return [[figure, typeof value === "number" ? value : readAmount(value, flag, bank)] as const];
   });
-  if (given.length === 0) {
-    const flags = FIGURES.map(({ flag }) => flag).join(", ");
-    throw new Failure("usage", `no figure is named: add one or more of ${flags}`);
-  }
   return Object.fromEntries(given);
 }
 
-function limitJson(row: LimitRow) {
-  return {
-    scope: row.scope,
-    scopeKey: row.scopeKey,
-    minMinor: row.min,
-    maxMinor: row.max,
-    dayAmountMinor: row.dayAmount,
-    dayCount: row.dayCount,
-    monthAmountMinor: row.monthAmount,
-    monthCount: row.monthCount,
-  };
+function figuresOf(options: SetOptions, bank: Bank): Partial<LimitFigures> {
+  const figures = namedFigures(options, bank);
+  if (Object.keys(figures).length > 0) return figures;
+  const flags = FIGURES.map(({ flag }) => flag).join(", ");
+  throw new Failure("usage", `no figure is named: add one or more of ${flags}`);
+}
+
+function withFigures(target: Command): Command {
+  for (const { flag, counts, what } of FIGURES) {
+    // An amount is read once the bank, and with it the currency, is known.
+    if (counts) target.option(`${flag} <n>`, what, readCount);
+    else target.option(`${flag} <amount>`, what);
+  }
+  return target;
+}
+
+/** What the flags propose, or null where they name no figure. */
+function proposedBy(options: SetOptions, bank: Bank): Proposed | null {
+  const figures = namedFigures(options, bank);
+  const target = targetOf(options);
+  if (Object.keys(figures).length > 0) return { target, figures };
+  if (target.scope === "global") return null;
+  throw new Failure("usage", `--${target.scope} alone proposes nothing: add a figure to it`);
 }
 
 /** From the least to the most specific scope, each by its number. */
@@ -120,12 +138,14 @@ function limitsTable(rows: readonly LimitRow[], bank: Bank): string {
   return table([{ title: `Limits in ${bank.currency}` }, ...columns], body);
 }
 
-function unset({ store, bank, by }: Session, options: UnsetOptions) {
+function unset(session: Session, options: UnsetOptions) {
+  const { bank } = session;
   const target = targetOf(options);
   const named = FIGURES.map(({ figure }) => figure).filter((figure) => options[figure] === true);
-  const row = unwrap(store.unsetLimits(by, target, named));
-  const left = row === null ? [] : [row];
-  return { json: left.map(limitJson), text: () => limitsTable(left, bank) };
+  return perform(session, { act: "limits unset", args: { ...target, figures: named } }, (row) => {
+    const left = row === null ? [] : [row];
+    return { json: left.map(limitJson), text: () => limitsTable(left, bank) };
+  });
 }
 
 export function register(program: Command): void {
@@ -154,17 +174,38 @@ export function register(program: Command): void {
       ],
     }),
   );
-  for (const { flag, counts, what } of FIGURES) {
-    // An amount is read once the bank, and with it the currency, is known.
-    if (counts) set.option(`${flag} <n>`, what, readCount);
-    else set.option(`${flag} <amount>`, what);
-  }
-  set.action(
-    withBank(({ store, bank, by }, _: [], options: SetOptions) => {
-      const row = unwrap(store.setLimits(by, targetOf(options), figuresOf(options, bank)));
-      return { json: limitJson(row), text: () => limitsTable([row], bank) };
+  withFigures(set).action(
+    withBank((session, _: [], options: SetOptions) => {
+      const { bank } = session;
+      const args = { ...targetOf(options), figures: figuresOf(options, bank) };
+      return perform(session, { act: "limits set", args }, (row) => ({
+        json: limitJson(row),
+        text: () => limitsTable([row], bank),
+      }));
     }),
   );
+
+  const test = withFigures(
+    withScopes(
+      command(limits, {
+        form: "test",
+        summary: "What the limits, or proposed ones, would have refused of what was bought",
+        kind: "read",
+        examples: [
+          "limits test --from 2026-03-01 --to 2026-03-31",
+          "limits test --from 2026-03-01 --to 2026-03-31 --max 500.00 --day-count 10",
+          "limits test --from 2026-03-01 --to 2026-03-31 --product 12 --max 100.00 --format csv",
+        ],
+      }),
+    ),
+  );
+  addTestOptions(test)
+    .addHelpText("after", TEST_HELP)
+    .action(
+      withBank((session, _: [], options: SetOptions & TestOptions) =>
+        testLimits(session, options, proposedBy(options, session.bank)),
+      ),
+    );
 
   const unsets = withScopes(
     command(limits, {

@@ -1,13 +1,24 @@
 // transact-bank GROUP VERB: runs one command and sets the exit code.
 import { CommanderError } from "commander";
 import { leaveNoCore } from "../src/core-dump.ts";
+import { NewerBank } from "../src/storage/sqlite/open.ts";
+import { wayBack } from "../src/upgrade.ts";
 import { describe, EXIT } from "./failure.ts";
-import { complain } from "./output.ts";
+import { complain, note } from "./output.ts";
 import { program } from "./program.ts";
 
 /** commander's own ends: help that was asked for is done, all else is a misuse. */
 function exitCodeOf(error: CommanderError): number {
   return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+}
+
+/** There is no going back but to a backup, and what came after that one is forgotten. */
+async function tellWayBack(dataDir: string): Promise<void> {
+  const file = (await wayBack(dataDir)) ?? "FILE   # a backup from before the upgrade";
+  note(
+    "To go back to this version, and forget what came after the backup:\n" +
+      `  transact-bank backup restore --data-dir ${dataDir} ${file}`,
+  );
 }
 
 async function main(): Promise<void> {
@@ -20,6 +31,7 @@ async function main(): Promise<void> {
     }
     const { message, exitCode } = describe(error);
     complain(message);
+    if (error instanceof NewerBank) await tellWayBack(error.dataDir);
     process.exitCode = exitCode;
   }
 }

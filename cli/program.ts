@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import { version } from "../package.json";
 import * as accounts from "./accounts.ts";
+import * as approvals from "./approvals.ts";
 import * as backup from "./backup.ts";
 import * as config from "./config.ts";
 import * as doctor from "./doctor.ts";
@@ -17,6 +18,7 @@ import { beQuiet, errorText } from "./output.ts";
 import * as receipts from "./receipts.ts";
 import * as reports from "./reports.ts";
 import * as reservations from "./reservations.ts";
+import * as restore from "./restore.ts";
 import * as sales from "./sales.ts";
 import * as secrets from "./secrets.ts";
 import * as serve from "./serve.ts";
@@ -25,6 +27,7 @@ import { type CommonOptions, commonOptions, inheritCommonOptions } from "./sessi
 import * as settlement from "./settlement.ts";
 import * as simulate from "./simulate.ts";
 import * as status from "./status.ts";
+import * as upgrade from "./upgrade.ts";
 import * as verify from "./verify.ts";
 import * as versions from "./version.ts";
 
@@ -33,8 +36,8 @@ const TASKS: readonly (readonly [task: string, commands: readonly CommandFile[]]
   ["Make a bank and run it:", [init, serve, service, simulate, status, doctor, config]],
   ["Daily work:", [find, accounts, reservations, findings, limits, holidays, sales]],
   ["Reports and books:", [reports, settlement, journal, receipts, verify]],
-  ["Secrets and backups:", [secrets, backup]],
-  [ALSO, [versions, man]],
+  ["Secrets, approvals and backups:", [secrets, approvals, backup, restore]],
+  [ALSO, [upgrade, versions, man]],
 ];
 
 type CommandFile = { readonly register: (program: Command) => void };

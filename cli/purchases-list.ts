@@ -132,10 +132,11 @@ export function purchasesTable(purchases: readonly PurchaseView[], bank: Bank): 
 }
 
 const SEARCH_HELP = `
-By buyer, account, reference and the state reserved they are found at once, however many there are.
-By amount and by clientTxnRef, and the declined ones, they are searched for one by one from --from
-(default: ${SEARCHED_DAYS} days back) to --to: a second or so for each million purchases in that time.
-Without --state all reservations are listed; "all" adds the declined requests.`;
+By buyer, account, reference and the state reserved they are found at once,
+however many there are. By amount and by clientTxnRef, and the declined ones,
+they are searched for one by one from --from (default: ${SEARCHED_DAYS} days back) to --to:
+a second or so for each million purchases in that time. Without --state all
+reservations are listed; "all" adds the declined requests.`;
 
 export function registerList(reservations: Command): void {
   command(reservations, {

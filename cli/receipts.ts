@@ -1,6 +1,7 @@
 // receipts: every request that was received, and what it was answered.
 import type { Command } from "commander";
 import { localTimeText } from "../src/domain/local-time.ts";
+import { answerOf } from "../src/http/answered.ts";
 import { answerText } from "../src/reports/timeline.ts";
 import { receiptJson } from "../src/reports/views.ts";
 import type { Bank, ReceiptView } from "../src/storage/store.ts";
@@ -19,17 +20,23 @@ function durationText(durationUs: number | null): string {
   return durationUs === null ? "not measured" : `${(durationUs / 1000).toFixed(1)} ms`;
 }
 
+/** The answer as it went out: its status, the headers that matter, the bytes of its body. */
+function answerLines(receipt: ReceiptView): string[] {
+  const answer = answerOf(receipt);
+  if (answer === null) return ["none: the connection was closed"];
+  const headers = Object.entries(answer.headers).map(([name, value]) => `${name}: ${value}`);
+  const body = answer.body ?? "(no body)";
+  return [`HTTP ${answer.status}`, ...headers, "", body.trimEnd()];
+}
+
 function receiptText(receipt: ReceiptView, bank: Bank): string {
-  return facts([
+  const about = facts([
     ["Receipt", receipt.id],
     ["Trace", receipt.traceId ?? "none"],
     ["Received", localTimeText(receipt.receivedAt, bank.timeZone)],
     ["From", receipt.peer],
-    ["Request", `${receipt.method} ${receipt.path}`],
     ["Signature", receipt.signature ?? "not checked"],
-    ["Body", bodyText(receipt)],
-    ["Answer", answerText(receipt)],
-    ["Took", durationText(receipt.durationUs)],
+    ["Answered", `${answerText(receipt)}, after ${durationText(receipt.durationUs)}`],
     ["raasTxnRef", receipt.requestId ?? "none"],
     ["Our reference", receipt.reference ?? "none"],
     ...receipt.notes.map((text) => ["Note", text] as const),
@@ -37,6 +44,21 @@ function receiptText(receipt: ReceiptView, bank: Bank): string {
       ? []
       : [["Alike before it", `${receipt.suppressed}, only counted`] as const]),
   ]);
+  return [
+    about,
+    "",
+    "Request, its secrets masked",
+    `${receipt.method} ${receipt.path}`,
+    "",
+    bodyText(receipt),
+    "",
+    "Answer, as it was sent",
+    ...answerLines(receipt),
+  ].join("\n");
+}
+
+function receiptShownJson(receipt: ReceiptView) {
+  return { ...receiptJson(receipt), answer: answerOf(receipt) };
 }
 
 function receiptsTable(receipts: readonly ReceiptView[], bank: Bank): string {
@@ -78,7 +100,7 @@ export function register(program: Command): void {
     );
   command(receipts, {
     form: "show <id>",
-    summary: "Show one request: its body with secrets masked, its answer, its notes",
+    summary: "Show one request, its secrets masked, and its answer as it was sent",
     kind: "read",
     examples: [
       "receipts show 118",
@@ -88,7 +110,7 @@ export function register(program: Command): void {
   }).action(
     withBank(({ store, bank }, [id]: [string]) => {
       const receipt = found(store.receipt(id), `receipt ${id}`);
-      return { json: receiptJson(receipt), text: () => receiptText(receipt, bank) };
+      return { json: receiptShownJson(receipt), text: () => receiptText(receipt, bank) };
     }),
   );
 }

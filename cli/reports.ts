@@ -1,7 +1,7 @@
-// reports: exceptions for Clickatell's Support Desk, settlement, and every balance.
-import { type Command, Option } from "commander";
+// reports: exceptions for Clickatell's Support Desk, settlement, activity, and every balance.
+import type { Command } from "commander";
 import { FINDING_KINDS, type FindingKind } from "../src/domain/finding.ts";
-import { type LocalDay, localDay } from "../src/domain/local-time.ts";
+import { activityCsv, activityJson, activityPage } from "../src/reports/activity.ts";
 import {
   balancesCsv,
   balancesJson,
@@ -16,7 +16,6 @@ import {
   exceptionsJson,
   exceptionsPage,
 } from "../src/reports/exceptions.ts";
-import { FORMATS, type Format, type Report, render } from "../src/reports/render.ts";
 import {
   DISPUTED,
   type Period,
@@ -27,38 +26,10 @@ import {
   spanOf,
 } from "../src/reports/settlement.ts";
 import { type Paging, rowsOf } from "../src/storage/pages.ts";
-import { deliver, formatOf, namesFile, pageParts } from "./deliver.ts";
-import { EXIT, Failure } from "./failure.ts";
 import { note } from "./output.ts";
-import {
-  type CommonOptions,
-  command,
-  group,
-  type Session,
-  unwrap,
-  type Written,
-  withBank,
-} from "./session.ts";
-import { calendarOf, OPEN_NOW, readDay, readTime, type SpanOptions } from "./times.ts";
-
-type ReportOptions = CommonOptions & {
-  readonly format?: Format;
-  readonly output?: string;
-  readonly failOnFindings?: true;
-};
-
-const CSV_HELP = `
-CSV is RFC 4180 in UTF-8 with a header; every record is one line and ends with
-LF. Amounts are decimals, times ISO 8601 UTC. A text that a spreadsheet would
-run begins with an apostrophe.`;
-
-/** The options that every report has. */
-function reportOptions(report: Command, whatFails: string): Command {
-  return report
-    .addOption(new Option("--format <format>", "table for people (default)").choices(FORMATS))
-    .option("--output <file>", "write it here, mode 0600, whole or not at all")
-    .option("--fail-on-findings", `exit 6 if ${whatFails}`);
-}
+import { CSV_HELP, publish, type ReportOptions, readPeriod, reportOptions } from "./publish.ts";
+import { command, group, type Session, unwrap, withBank } from "./session.ts";
+import { calendarOf, OPEN_NOW, readTime, type SpanOptions } from "./times.ts";
 
 /** The findings open at an instant, read page by page. */
 function findingsAt({ store }: Session, openAt: number, kinds: readonly FindingKind[]) {
@@ -68,29 +39,20 @@ function findingsAt({ store }: Session, openAt: number, kinds: readonly FindingK
   );
 }
 
-/** Writes a report as asked; gives the exit code it means. */
-async function publish(report: Report, options: ReportOptions): Promise<Written> {
-  const format = formatOf(options);
-  const parts = format === "table" ? pageParts(report.page()) : render(report, format);
-  const dryRun = options.dryRun === true;
-  await deliver(parts, options.output, dryRun);
-  if (namesFile(options.output) && options.json !== true) {
-    note(`${dryRun ? "dry run, so not " : ""}written to ${options.output}`);
-  }
-  const fails = options.failOnFindings === true && report.findings > 0;
-  return { written: true, exitCode: fails ? EXIT.findings : EXIT.done };
-}
-
 // ---------------------------------------------------------------- exceptions
 
 type ExceptionOptions = ReportOptions & { readonly asOf?: string; readonly markSent?: true };
+
+/** What a restore forgot heads the report, apart from the others. */
+const OTHER_FINDINGS = FINDING_KINDS.filter((kind) => kind !== "restored");
 
 /** What was open and due at an instant, or is now. */
 function exceptionsAt(session: Session, asOf: number | null): ExceptionReport {
   const { store, bank } = session;
   const openAt = asOf ?? OPEN_NOW;
-  const findings = findingsAt(session, openAt, FINDING_KINDS);
-  const open = { reservations: store.openReservationsAsOf(openAt), findings };
+  const findings = findingsAt(session, openAt, OTHER_FINDINGS);
+  const restored = [...findingsAt(session, openAt, ["restored"])];
+  const open = { reservations: store.openReservationsAsOf(openAt), findings, restored };
   const at = { bank, calendar: calendarOf(session), asOf: asOf ?? Date.now() };
   return exceptionReport(open, at);
 }
@@ -121,7 +83,7 @@ function addExceptions(reports: Command): void {
   reportOptions(exceptions, "anything is listed")
     .addHelpText(
       "after",
-      `${CSV_HELP}\nBoth lists are in one file; the column section is unconfirmed or finding.`,
+      `${CSV_HELP}\nAll lists are in one file; the column section is restored, unconfirmed or finding.`,
     )
     .action(
       withBank(async (session, _: [], options: ExceptionOptions) => {
@@ -129,6 +91,7 @@ function addExceptions(reports: Command): void {
           options.asOf === undefined ? null : readTime(options.asOf, "--as-of", session.bank);
         const report = exceptionsAt(session, asOf);
         const written = await publish(
+          session,
           {
             json: () => ({
               ...exceptionsJson(report),
@@ -147,15 +110,6 @@ function addExceptions(reports: Command): void {
 }
 
 // ---------------------------------------------------------------- settlement
-
-/** The days named, by default the current local month up to today. */
-function readPeriod({ from, to }: SpanOptions, { bank }: Session): Period {
-  const today: LocalDay = localDay(Date.now(), bank.timeZone);
-  const last = to === undefined ? today : readDay(to, "--to", bank);
-  const first = from === undefined ? `${last.slice(0, 7)}-01` : readDay(from, "--from", bank);
-  if (first > last) throw new Failure("usage", `--from ${first} is after --to ${last}`);
-  return { from: first, to: last };
-}
 
 function settlementOf(session: Session, period: Period) {
   const { store, bank } = session;
@@ -188,11 +142,55 @@ function addSettlement(reports: Command): void {
       withBank((session, _: [], options: ReportOptions & SpanOptions) => {
         const report = settlementOf(session, readPeriod(options, session));
         return publish(
+          session,
           {
             json: () => settlementJson(report),
             csv: () => settlementCsv(report),
             page: () => settlementPage(report),
             findings: report.disputes.length,
+          },
+          options,
+        );
+      }),
+    );
+}
+
+// ---------------------------------------------------------------- activity
+
+function addActivity(reports: Command): void {
+  const activity = command(reports, {
+    form: "activity",
+    summary: "Purchases per day, answers by code, and what products and channels come to",
+    kind: "read",
+    examples: [
+      "reports activity",
+      "reports activity --from 2026-03-01 --to 2026-03-31 --format html --output march.html",
+      "reports activity --from 2026-03-02 --to 2026-03-02 --json",
+    ],
+  })
+    .option("--from <day>", "the first local day (default: the first of the month of --to)")
+    .option("--to <day>", "the last local day, included (default: today)");
+  reportOptions(activity)
+    .addHelpText(
+      "after",
+      `${CSV_HELP}
+The column section is day, answer, product, channel or total. Each request is
+counted once, on the day it came first. The purchases of the days named are
+read one by one: a second or so for each million.`,
+    )
+    .action(
+      withBank((session, _: [], options: ReportOptions & SpanOptions) => {
+        const { store, bank } = session;
+        const period = readPeriod(options, session);
+        const { from, to } = spanOf(period, bank.timeZone);
+        const report = { bank, period, activity: store.activity(from, to) };
+        return publish(
+          session,
+          {
+            json: () => activityJson(report),
+            csv: () => activityCsv(report),
+            page: () => activityPage(report),
+            findings: 0,
           },
           options,
         );
@@ -212,7 +210,8 @@ function addBalances(reports: Command): void {
   reportOptions(balances, "the sum is not zero")
     .addHelpText("after", CSV_HELP)
     .action(
-      withBank(({ store, bank }, _: [], options: ReportOptions) => {
+      withBank((session, _: [], options: ReportOptions) => {
+        const { store, bank } = session;
         // All of one moment, however long they take to read.
         const upTo = store.mark();
         const accounts = rowsOf(
@@ -221,6 +220,7 @@ function addBalances(reports: Command): void {
         );
         const report = balancesReport(accounts, { bank, now: Date.now() });
         return publish(
+          session,
           {
             json: () => balancesJson(report),
             csv: () => balancesCsv(report),
@@ -234,8 +234,9 @@ function addBalances(reports: Command): void {
 }
 
 export function register(program: Command): void {
-  const reports = group(program, "reports", "Exceptions, settlement and balances");
+  const reports = group(program, "reports", "Exceptions, settlement, activity and balances");
   addExceptions(reports);
   addSettlement(reports);
+  addActivity(reports);
   addBalances(reports);
 }

@@ -5,11 +5,12 @@ import { localTimeText } from "../src/domain/local-time.ts";
 import { isEarlyRelease, type SettleAction } from "../src/domain/settle.ts";
 import { reservationJson } from "../src/reports/views.ts";
 import type { Bank, ReservationView } from "../src/storage/store.ts";
+import { perform } from "./control.ts";
 import { dossierAnswer, purchaseOf, purchaseText } from "./dossier.ts";
 import { money, warn } from "./output.ts";
 import { confirm } from "./prompt.ts";
 import { registerList } from "./purchases-list.ts";
-import { command, found, group, type Session, unwrap, withBank } from "./session.ts";
+import { command, found, group, type Session, withBank } from "./session.ts";
 import { calendarOf } from "./times.ts";
 
 // ---------------------------------------------------------------- settling by hand
@@ -45,18 +46,17 @@ function questionOf(
 }
 
 async function settle(session: Session, ref: string, action: SettleAction, bankBears: boolean) {
-  const { store, bank, by } = session;
+  const { store, bank } = session;
   const reservation = found(store.reservation(ref), `reservation ${ref}`);
   const warning = action === "release" ? earlyWarning(session, reservation) : null;
   if (warning !== null && !session.json) warn(warning);
   await confirm(session, questionOf(reservation, { action, bankBears, bank }));
-  const settled = unwrap(
-    store.settle(by, reservation.reference, action, bankBears, reservation.state),
-  );
-  return {
+  const { reference, state } = reservation;
+  const args = { ref: reference, bankBears, seen: state };
+  return perform(session, { act: `reservations ${action}`, args }, (settled) => ({
     json: { ...reservationJson(settled), warning },
     text: () => purchaseText(settled, bank),
-  };
+  }));
 }
 
 function addSettling(

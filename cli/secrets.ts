@@ -5,16 +5,19 @@ import { type Command, Option } from "commander";
 import { isoTime, localTimeText } from "../src/domain/local-time.ts";
 import {
   readSecret,
+  type SecretPair,
   SHARED_SECRETS,
   type SharedSecret,
   withoutTrailingNewline,
   writeSecret,
 } from "../src/keys.ts";
+import { retired, rotated, rotateRefusal } from "../src/secrets.ts";
+import { perform } from "./control.ts";
 import { Failure } from "./failure.ts";
 import { readSecretFile } from "./init.ts";
 import { facts } from "./output.ts";
 import { canAsk } from "./prompt.ts";
-import { command, group, type Session, unwrap, withBank } from "./session.ts";
+import { command, group, type Session, withBank } from "./session.ts";
 
 type KindOption = { readonly kind: SharedSecret };
 
@@ -41,6 +44,11 @@ async function newSecret(session: Session, file: string | undefined): Promise<st
   return secret;
 }
 
+function refuseRotation(before: SecretPair | null, secret: string | null): void {
+  const why = rotateRefusal(before, secret);
+  if (why !== null) throw new Failure("refused", why);
+}
+
 function registerRotate(secrets: Command): void {
   command(secrets, {
     form: "rotate",
@@ -56,28 +64,21 @@ function registerRotate(secrets: Command): void {
     .action(
       withBank<[], KindOption & { secretFile?: string }>(
         async (session, _, { kind, secretFile }) => {
-          const before = readSecret(session.dataDir, kind);
-          if (before !== null && before.previous !== null) {
-            throw new Failure(
-              "refused",
-              "the secret before the last rotation is still valid: once nobody uses it, retire it " +
-                "(secrets retire), then rotate",
-            );
-          }
-          const current = await newSecret(session, secretFile);
-          if (current === before?.current) {
-            throw new Failure("refused", "it is the secret in force: nothing was changed");
-          }
-          unwrap(session.store.recordAct(session.by, "secrets rotate", kind));
-          const previous = before?.current ?? null;
-          if (!session.dryRun) {
-            writeSecret(session.dataDir, kind, { current, previous, rotatedAt: Date.now() });
-          }
-          const next =
-            previous === null
-              ? "It is in force from the next request on."
-              : "Both are valid now; when Clickatell signs with the new one: secrets retire";
-          return { json: { kind, previousStillValid: previous !== null }, text: () => next };
+          const { dataDir, dryRun } = session;
+          const before = readSecret(dataDir, kind);
+          // Before it is asked for.
+          refuseRotation(before, null);
+          const secret = await newSecret(session, secretFile);
+          refuseRotation(before, secret);
+          const args = { kind, rotatedAt: before?.rotatedAt ?? null };
+          return perform(session, { act: "secrets rotate", args, sealed: { secret } }, () => {
+            if (!dryRun) writeSecret(dataDir, kind, rotated(before, secret));
+            const next =
+              before === null
+                ? "It is in force from the next request on."
+                : "Both are valid now; when Clickatell signs with the new one: secrets retire";
+            return { json: { kind, previousStillValid: before !== null }, text: () => next };
+          });
         },
       ),
     );
@@ -92,14 +93,17 @@ function registerRetire(secrets: Command): void {
   })
     .addOption(kindOption())
     .action(
-      withBank<[], KindOption>(({ dataDir, store, by, dryRun }, _, { kind }) => {
+      withBank<[], KindOption>((session, _, { kind }) => {
+        const { dataDir, dryRun } = session;
         const pair = readSecret(dataDir, kind);
         if (pair?.previous == null) {
           throw new Failure("notFound", `no former ${kind} secret is in force`);
         }
-        unwrap(store.recordAct(by, "secrets retire", kind));
-        if (!dryRun) writeSecret(dataDir, kind, { ...pair, previous: null });
-        return { json: { kind }, text: () => "Only the newest secret is valid now." };
+        const args = { kind, rotatedAt: pair.rotatedAt };
+        return perform(session, { act: "secrets retire", args }, () => {
+          if (!dryRun) writeSecret(dataDir, kind, retired(pair));
+          return { json: { kind }, text: () => "Only the newest secret is valid now." };
+        });
       }),
     );
 }

@@ -4,6 +4,7 @@ import { isatty } from "node:tty";
 import type { Command } from "commander";
 import { InvalidArgumentError, Option } from "commander";
 import { version } from "../package.json";
+import { readConfig } from "../src/config.ts";
 import { isoTime } from "../src/domain/local-time.ts";
 import {
   createLog,
@@ -17,9 +18,12 @@ import {
   NO_LOG,
 } from "../src/log.ts";
 import { type Served, serve } from "../src/serve.ts";
+import { OlderDatabase } from "../src/storage/sqlite/open.ts";
+import { upgrade } from "../src/upgrade.ts";
 import { EXIT } from "./failure.ts";
 import { complain, printText } from "./output.ts";
 import { type CommonOptions, command, dataDirOf, typedAction } from "./session.ts";
+import { whoIsIt } from "./who.ts";
 
 type ServeOptions = CommonOptions & {
   readonly host?: string;
@@ -137,6 +141,24 @@ function endAtOnce(error: unknown, format: LogFormat): void {
   }
 }
 
+/** An unattended service that starts with a new program upgrades its bank by itself. */
+async function serveUpgraded(options: Parameters<typeof serve>[0]): Promise<Served> {
+  try {
+    return serve(options);
+  } catch (error) {
+    if (!(error instanceof OlderDatabase)) throw error;
+  }
+  const { dataDir } = options;
+  const config = readConfig(dataDir);
+  const log = options.logAs?.(config) ?? NO_LOG;
+  const older = "the bank was made by an earlier version: it is upgraded now, after a backup";
+  log.line("info", "upgrade", older);
+  const backup = await upgrade({ dataDir, config }, whoIsIt(null));
+  const made = backup === null ? "" : `; the backup from before is ${backup.file}`;
+  log.line("info", "upgrade", `upgraded${made}`);
+  return serve(options);
+}
+
 export function register(program: Command): void {
   command(program, {
     form: "serve",
@@ -166,7 +188,7 @@ export function register(program: Command): void {
         const writer = lineWriter(2);
         let format = options.logFormat ?? "text";
         let log = NO_LOG;
-        const served = serve({
+        const served = await serveUpgraded({
           dataDir,
           host: options.host ?? null,
           port: options.port ?? null,

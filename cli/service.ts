@@ -9,6 +9,7 @@ import {
   assertSystemd,
   type Installed,
   install,
+  installed,
   PROGRAM,
   ServiceRefused,
   UNIT_FILE,
@@ -28,9 +29,9 @@ import { confirm } from "./prompt.ts";
 import { type CommonOptions, command, group, withoutBank } from "./session.ts";
 
 type ServiceOptions = CommonOptions & {
-  readonly user: string;
-  readonly program: string;
-  readonly credentials: CredentialSource;
+  readonly user?: string;
+  readonly program?: string;
+  readonly credentials?: CredentialSource;
 };
 
 /** The port and the backups' folder of a bank that can be read; else those of a new bank. */
@@ -47,9 +48,16 @@ function configured(dataDir: string): Pick<UnitOptions, "lowPort" | "writes"> {
   }
 }
 
-function unitOptions({ dataDir, user, program, credentials }: ServiceOptions): UnitOptions {
-  const folder = resolve(dataDir ?? SERVICE_DATA_DIR);
-  return { user, program: resolve(program), credentials, dataDir: folder, ...configured(folder) };
+/** What the options say; what they do not is as it was installed, or as it is by default. */
+function unitOptions(given: ServiceOptions, before: Partial<UnitOptions>): UnitOptions {
+  const dataDir = resolve(given.dataDir ?? before.dataDir ?? SERVICE_DATA_DIR);
+  return {
+    user: given.user ?? before.user ?? SERVICE,
+    program: resolve(given.program ?? before.program ?? PROGRAM),
+    credentials: given.credentials ?? before.credentials ?? "none",
+    dataDir,
+    ...configured(dataDir),
+  };
 }
 
 /** Turns what cannot be done here into an exit; all else is an error as ever. */
@@ -97,28 +105,26 @@ function installedText(done: Installed, { dataDir, user }: UnitOptions): string 
 
 function options(command: Command): Command {
   return command
-    .option("--user <name>", "who the service runs as, made where missing", SERVICE)
-    .option("--program <file>", "where the program stands", PROGRAM)
+    .option("--user <name>", `who the service runs as, made where missing (default: ${SERVICE})`)
+    .option("--program <file>", `where the program stands (default: ${PROGRAM})`)
     .addOption(
       new Option(
         "--credentials <source>",
-        "keys as systemd's credentials: encrypted (/etc/credstore.encrypted) or plain (/etc/credstore)",
-      )
-        .choices(CREDENTIAL_SOURCES)
-        .default("none"),
+        "keys as systemd's credentials, of /etc/credstore.encrypted or /etc/credstore",
+      ).choices(CREDENTIAL_SOURCES),
     );
 }
 
 function registerInstall(service: Command): void {
   const install_ = command(service, {
     form: "install",
-    summary: "Install the service, its user and its empty data dir; needs root",
+    summary: "Install the service, its user and its empty data dir, or bring it up to date",
     kind: "read",
     examples: ["service install", "service install --yes --credentials encrypted"],
   });
   options(install_).action(
     withoutBank<ServiceOptions>(async (given) => {
-      const wanted = unitOptions(given);
+      const wanted = unitOptions(given, installed());
       const running = runningProgram();
       // What cannot be installed is said before anybody is asked.
       orRefused(() => {
@@ -169,7 +175,7 @@ function registerPrint(service: Command): void {
   });
   options(print).action(
     withoutBank<ServiceOptions>((given) => {
-      const unit = orRefused(() => unitText(unitOptions(given)));
+      const unit = orRefused(() => unitText(unitOptions(given, {})));
       return { json: { unit }, text: () => unit.trimEnd() };
     }),
   );

@@ -133,7 +133,7 @@ export function dataDirOf(options: CommonOptions): string {
 const DRY_RUN = "dry run: nothing was changed";
 
 /** The same answer, marked as what would have been said. */
-function asDryRun(answer: Answer | Written): Answer | Written {
+export function asDryRun(answer: Answer | Written): Answer | Written {
   if ("written" in answer) return answer;
   const { json, text } = answer;
   const marked = Array.isArray(json)

@@ -9,7 +9,7 @@ import { openBooks } from "../src/conformance/books.ts";
 import { type Client, createClient, type Target } from "../src/conformance/client.ts";
 import demoProfile from "../src/conformance/demo-profile.toml" with { type: "text" };
 import { createKit, type Kit, type Reservation } from "../src/conformance/kit.ts";
-import { NOTHING_KNOWN, type Profile, readProfile } from "../src/conformance/profile.ts";
+import { FileError, NOTHING_KNOWN, type Profile, readProfile } from "../src/conformance/profile.ts";
 import type { Ability } from "../src/conformance/rule.ts";
 import {
   ALL_RULES,
@@ -18,6 +18,15 @@ import {
   tryRules,
   type Verdict,
 } from "../src/conformance/run.ts";
+import {
+  playScenario,
+  readScenario,
+  type Scenario,
+  type ScenarioVerdict,
+} from "../src/conformance/scenario.ts";
+import cancelScenario from "../src/conformance/scenarios/cancel.toml" with { type: "text" };
+import purchaseScenario from "../src/conformance/scenarios/purchase.toml" with { type: "text" };
+import releaseScenario from "../src/conformance/scenarios/release.toml" with { type: "text" };
 import { runStorm, type Storm } from "../src/conformance/storm.ts";
 import { withoutTrailingNewline } from "../src/keys.ts";
 import { EXIT, Failure } from "./failure.ts";
@@ -52,6 +61,14 @@ const AMOUNTS = [
   ["--above-maximum <n>", "aboveMaximum", "an amount above the maximum, in minor units"],
 ] as const;
 
+/** What --print prints: files to start from. */
+const PRINTED = {
+  profile: demoProfile,
+  purchase: purchaseScenario,
+  cancel: cancelScenario,
+  release: releaseScenario,
+} as const;
+
 type SimulateOptions = CommonOptions & {
   readonly demo?: true;
   readonly profile?: string;
@@ -72,7 +89,8 @@ type SimulateOptions = CommonOptions & {
   readonly late: number;
   readonly storm?: number;
   readonly for: number;
-  readonly print?: "profile" | "rules";
+  readonly scenario?: readonly string[];
+  readonly print?: keyof typeof PRINTED | "rules";
 } & { readonly [fact in keyof Profile]?: string | number };
 
 /** What a simulation came to; the document of --json, and what the text is made of. */
@@ -81,6 +99,7 @@ export type Simulation = {
   readonly run: string;
   readonly startedAt: string;
   readonly rules: readonly Verdict[];
+  readonly scenarios: readonly ScenarioVerdict[];
   readonly storm: Storm | null;
   readonly requests: number;
   readonly debited: readonly Reservation[];
@@ -147,7 +166,7 @@ function profileOf(options: SimulateOptions): Profile {
   }
   const file = options.demo === true ? "the demo's profile.toml" : options.profile;
   const text = options.demo === true ? demoProfile : textOf(options.profile ?? "/dev/null");
-  const base = file === undefined ? NOTHING_KNOWN : readProfile(file, text);
+  const base = file === undefined ? NOTHING_KNOWN : understood(() => readProfile(file, text));
   const { buyer, ...facts } = options;
   const given = [...FACTS, ...AMOUNTS].flatMap(([, key]) => {
     const value = key === "active" ? buyer : facts[key];
@@ -222,10 +241,28 @@ function stopOnSignal(): () => boolean {
   return () => stopped;
 }
 
-async function play(kit: Kit, options: SimulateOptions, run: RunOptions): Promise<Simulation> {
+/** A file that is not what it should be is a misuse. */
+function understood<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof FileError ? new Failure("usage", error.message) : error;
+  }
+}
+
+/** What is played beside the rules: the scenarios, each read before the first request of any. */
+type Play = RunOptions & { readonly scenarios: readonly Scenario[] };
+
+async function play(kit: Kit, options: SimulateOptions, run: Play): Promise<Simulation> {
   const startedAt = new Date().toISOString();
   const progress = progressTo(options);
-  const outside = options.rules
+  const scenarios: ScenarioVerdict[] = [];
+  for (const scenario of run.scenarios) {
+    progress.show(`scenario ${scenario.name ?? scenario.file}`);
+    scenarios.push(await playScenario(kit, scenario));
+  }
+  const triesRules = options.rules && options.scenario === undefined;
+  const outside = triesRules
     ? await tryRules(kit, {
         ...run,
         onRule: (id, index, of) => progress.show(`rule ${index + 1} of ${of}: ${id}`),
@@ -245,15 +282,19 @@ async function play(kit: Kit, options: SimulateOptions, run: RunOptions): Promis
             ),
         });
   const left = await kit.cleanUp();
-  const inside = options.rules ? await tryBooks(kit, run) : [];
+  const inside = triesRules ? await tryBooks(kit, run) : [];
   progress.end();
   const rules = [...outside, ...inside];
-  const isKept = rules.every(({ verdict }) => verdict !== "failed") && left.length === 0;
+  const isKept =
+    rules.every(({ verdict }) => verdict !== "failed") &&
+    scenarios.every(({ ok }) => ok) &&
+    left.length === 0;
   return {
     url: kit.client.target.url,
     run: kit.run,
     startedAt,
     rules,
+    scenarios,
     storm,
     requests: kit.exchanges.length,
     debited: kit.debited,
@@ -264,15 +305,18 @@ async function play(kit: Kit, options: SimulateOptions, run: RunOptions): Promis
 }
 
 async function simulate(urlText: string | undefined, options: SimulateOptions): Promise<Answer> {
-  if (options.print === "profile") {
-    return { json: readProfile("profile", demoProfile), text: () => demoProfile.trimEnd() };
-  }
   if (options.print === "rules") {
     return { json: ALL_RULES.map(ruleJson), text: () => rulesTable(ALL_RULES) };
+  }
+  if (options.print !== undefined) {
+    const text = PRINTED[options.print];
+    return { json: Bun.TOML.parse(text), text: () => text.trimEnd() };
   }
   const url = readUrl(urlText);
   const target = targetOf(url, options);
   const profile = profileOf(options);
+  const { scenario: files = [] } = options;
+  const scenarios = understood(() => files.map((name) => readScenario(name, textOf(name))));
   const client = createClient(target);
   const only = onlyOf(options);
   await assertMeant(url, options);
@@ -281,6 +325,7 @@ async function simulate(urlText: string | undefined, options: SimulateOptions): 
   const opened = options.dataDir === undefined ? null : openBank(dataDirOf(options));
   try {
     const simulation = await play(kit, options, {
+      scenarios,
       abilities: abilitiesOf(target, options),
       only,
       lateMs: options.late * 1_000,
@@ -307,6 +352,8 @@ function ruleJson({ id, section, words }: (typeof ALL_RULES)[number]) {
   return { id, section, words };
 }
 
+const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
+
 function readRate(text: string): number {
   const rate = readCount(text);
   if (rate < 1 || rate > 20_000) throw new InvalidArgumentError("Write 1 to 20000.");
@@ -329,12 +376,13 @@ function addConnection(added: Command): Command {
 export function register(program: Command): void {
   const added = command(program, {
     form: "simulate [url]",
-    summary: "Play Clickatell against a bank's endpoints, and say which rules they keep",
+    summary: "Play Clickatell against a bank: does it keep the rules?",
     kind: "read",
     examples: [
       "simulate http://127.0.0.1:8080 --demo",
       "simulate http://127.0.0.1:8080 --demo --data-dir demo --storm 200 --for 30",
       "simulate https://bank.example --profile test-accounts.toml --secret-file secret --yes",
+      "simulate http://127.0.0.1:8080 --demo --scenario purchase.toml",
       "simulate --print profile > test-accounts.toml",
     ],
   });
@@ -345,16 +393,17 @@ export function register(program: Command): void {
   for (const [flag, , what] of AMOUNTS) added.option(flag, what, readCount);
   added.option("--pin-file <file>", "holds that buyer's PIN");
   addConnection(added)
-    .option("--only <rules...>", "try these rules alone; see --print rules")
+    .option("--only <rule>", "try this rule alone; may be repeated; see --print rules", collect)
+    .option("--scenario <file>", "play this story instead of the rules; may be repeated", collect)
     .option("--no-rules", "try no rules, only the storm")
     .option("--no-debit", "say of no purchase that it was dispensed; such rules are not tried")
     .option("--late <seconds>", "how late a late result comes", readCount, 3)
     .option("--storm <rate>", "then so many purchases a second, each cancelled", readRate)
     .option("--for <seconds>", "how long the storm lasts", readCount, 10)
     .addOption(
-      new Option("--print <what>", "print the demo's profile, or every rule, and end").choices([
-        "profile",
+      new Option("--print <what>", "print a file to start from, or every rule, and end").choices([
         "rules",
+        ...Object.keys(PRINTED),
       ]),
     )
     .action(

@@ -1,5 +1,6 @@
 // How a simulation looks to people.
 import type { Verdict } from "../src/conformance/run.ts";
+import type { ScenarioVerdict } from "../src/conformance/scenario.ts";
 import type { Latencies, Storm } from "../src/conformance/storm.ts";
 import { clean, facts, table } from "./output.ts";
 import type { Simulation } from "./simulate.ts";
@@ -57,6 +58,34 @@ function reasons(rules: readonly Verdict[], verdict: Verdict["verdict"]): string
   );
 }
 
+function scenarioTable(scenarios: readonly ScenarioVerdict[]): string {
+  const columns = [
+    { title: "Verdict", whole: true },
+    { title: "Scenario" },
+    { title: "Step" },
+    { title: "HTTP", align: "right" },
+    { title: "Took", align: "right" },
+  ] as const;
+  const rows = scenarios.flatMap(({ name, steps }) =>
+    steps.map((step) => [
+      step.verdict === "failed" ? "FAILED" : step.verdict,
+      name,
+      step.name,
+      step.status === null ? "" : String(step.status),
+      step.ms === null ? "" : ms(step.ms),
+    ]),
+  );
+  return table(columns, rows);
+}
+
+/** Why steps have not passed; what comes after such a step needs no reason of its own. */
+function scenarioFailures(scenarios: readonly ScenarioVerdict[]): string[] {
+  return scenarios.flatMap(({ name, steps }) => {
+    const step = steps.find(({ verdict }) => verdict !== "passed");
+    return step === undefined ? [] : [`FAILED ${name}: ${step.name}`, `  ${step.why}`];
+  });
+}
+
 const ms = (value: number) => `${value.toFixed(value < 100 ? 1 : 0)} ms`;
 
 function latencyRow(call: string, { count, within2s, ...latencies }: Latencies): string[] {
@@ -99,18 +128,20 @@ function leftText({ debited, left }: Simulation): string[] {
   const moved =
     debited.length === 0
       ? "no money moved"
-      : `${debited.length} purchases were debited, ${sum} minor units in all`;
+      : `${debited.length} debited, ${sum} minor units in all`;
   return [facts([["left behind", `${moved}; ${held}`]])];
 }
 
 export function simulationText(simulation: Simulation): string {
-  const { rules, storm, stopped } = simulation;
+  const { rules, scenarios, storm, stopped } = simulation;
   const parts = [
+    ...(scenarios.length > 0 ? [scenarioTable(scenarios), ""] : []),
     ...(rules.length > 0 ? [verdictsTable(rules), ""] : []),
     ...reasons(rules, "not tried"),
     ...reasons(rules, "not visible"),
     ...(storm === null ? [] : ["", ...stormText(storm)]),
     ...failures(rules),
+    ...scenarioFailures(scenarios),
     ...(rules.length > 0 ? [countsText(simulation)] : []),
     ...leftText(simulation),
     ...(stopped ? ["stopped before its end"] : []),

@@ -175,7 +175,7 @@ function screenOf(status: Status): string {
 export function register(program: Command): void {
   command(program, {
     form: "status",
-    summary: "Show on one screen how the server and the bank are at this moment",
+    summary: "Show on one screen how the server and the bank are",
     kind: "read",
     examples: ["status", "status --watch", "status --json"],
   })

@@ -1,5 +1,6 @@
 // verify: recomputes the books from the journal.
 import { type Command, InvalidArgumentError } from "commander";
+import { headJson } from "../src/reports/head.ts";
 import type { Check, Store } from "../src/storage/store.ts";
 import { EXIT } from "./failure.ts";
 import { command, withBank } from "./session.ts";
@@ -58,8 +59,7 @@ export function register(program: Command): void {
     .action(
       withBank<[], VerifyOptions>(({ store }, _, { kept = [] }) => {
         // Read first: what is verified after it covers it.
-        const { id, hash } = store.journalHead();
-        const head = { record: id, hash: Buffer.from(hash).toString("hex") };
+        const head = headJson(store.journalHead());
         const checks = [...checkKept(store, kept), ...store.verify()];
         const ok = checks.every((check) => check.ok);
         const verdict = ok

@@ -1,5 +1,7 @@
 // Opens a bank from its data dir: configuration, keys and store together.
+import { settleSealed } from "./approvals.ts";
 import { type Config, readConfig } from "./config.ts";
+import { CONTROLLED_KINDS } from "./domain/dual-control.ts";
 import { readPinKey } from "./keys.ts";
 import { CannotOpen } from "./storage/sqlite/open.ts";
 import { openSqliteStore, type SqliteStore } from "./storage/sqlite/store.ts";
@@ -21,7 +23,8 @@ export type OpenHow = {
 
 /**
  * Opens the bank of a data dir. `serving` leaves flushing to the engine; `withoutPins` serves
- * though the PIN key is missing; `dryRun` undoes each write. Throws CannotOpen, ConfigError or KeyError with what to do.
+ * though the PIN key is missing; `dryRun` undoes each write. Throws CannotOpen, ConfigError or
+ * KeyError with what to do.
  */
 export function openBank(dataDir: string, how: OpenHow = {}): OpenBank {
   const config = readConfig(dataDir);
@@ -33,6 +36,7 @@ export function openBank(dataDir: string, how: OpenHow = {}): OpenBank {
   };
   const store = openSqliteStore(dataDir, {
     serving,
+    dualControl: CONTROLLED_KINDS.filter((kind) => config.dual_control.includes(kind)),
     dryRun: how.dryRun === true,
     now: Date.now,
     newUuid: Bun.randomUUIDv7,
@@ -45,5 +49,6 @@ export function openBank(dataDir: string, how: OpenHow = {}): OpenBank {
         "which declines every account that has a PIN",
     );
   }
+  if (how.dryRun !== true) settleSealed(dataDir, store);
   return { store, config, options, close: () => store.close() };
 }

@@ -4,6 +4,7 @@ import { isIP } from "node:net";
 import { join } from "node:path";
 import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
+import { CONTROLLED_KINDS } from "./domain/dual-control.ts";
 import { PIN_POLICIES } from "./domain/pin.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "./log.ts";
 
@@ -58,6 +59,12 @@ const Schema = Type.Object(
       default: [6, 7],
       rule: "a list of ISO weekdays, 1 is Monday and 7 is Sunday, at most six of them",
     }),
+    dual_control: Type.Array(Type.Union(CONTROLLED_KINDS.map((kind) => Type.Literal(kind))), {
+      uniqueItems: true,
+      default: [],
+      rule: `a list of ${CONTROLLED_KINDS.map((kind) => `"${kind}"`).join(", ")}, or of some of them`,
+    }),
+    approval_days: Type.Integer({ minimum: 1, maximum: 90, default: 7, rule: "1 to 90 days" }),
     require_signature: Type.Boolean({ default: false, rule: "true or false" }),
     allow_unauthenticated: Type.Boolean({ default: false, rule: "true or false" }),
     allow_addresses: Type.Array(Type.String(), {
@@ -154,14 +161,19 @@ export function readConfig(dataDir: string): Config {
   return existsSync(file) ? parseConfig(readFileSync(file, "utf8")) : DEFAULT_CONFIG;
 }
 
+/** Where a server listens. */
+export type Listen = Pick<Config, "host" | "port">;
+
 /** What `init` writes: every key with its default as a comment, so that a reader finds it. */
-export function newConfigText(requireSignature: boolean): string {
+export function newConfigText(requireSignature: boolean, listen: Listen = DEFAULT_CONFIG): string {
+  const host = `${listen.host === DEFAULT_CONFIG.host ? "# " : ""}host = "${listen.host}"`;
+  const port = `${listen.port === DEFAULT_CONFIG.port ? "# " : ""}port = ${listen.port}`;
   return `# transact-bank's configuration; read when "serve" starts. The README lists every key.
 
 # Where to listen. Off loopback it starts only with signatures, client certificates,
 # or Basic over TLS.
-# host = "127.0.0.1"
-# port = 8080
+${host}
+${port}
 # reserve_funds_path = "/reserveFunds"
 # transact_result_path = "/transactResult"
 
@@ -174,6 +186,11 @@ export function newConfigText(requireSignature: boolean): string {
 
 # ISO weekdays: 1 is Monday, 7 is Sunday.
 # weekend = [6, 7]
+
+# What takes effect only when somebody else approves it: any of "money", "limits", "pins", "secrets";
+# and for how many days it may be approved.
+# dual_control = []
+# approval_days = 7
 
 # Every request must carry a valid Signature; the secret is set with "secrets rotate".
 require_signature = ${requireSignature}

@@ -12,15 +12,18 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 
-/** A new name in a folder is on the disk once the folder was flushed. */
-export function syncFolder(folder: string): void {
-  const descriptor = openSync(folder, "r");
+/** What a file holds is on the disk when this returns. */
+export function syncFile(file: string): void {
+  const descriptor = openSync(file, "r");
   try {
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);
   }
 }
+
+/** A new name in a folder is on the disk once the folder was flushed. */
+export const syncFolder = (folder: string): void => syncFile(folder);
 
 /** Writes a file whole or not at all, 0600, on the disk when it returns. */
 export function writeFileDurably(file: string, content: string): void {

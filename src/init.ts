@@ -1,14 +1,16 @@
 // Makes a new bank in a data dir: keys and configuration first, the database last, so that what a
 // killed init left is not a bank yet and the next init takes it over.
 import { chmodSync, readdirSync } from "node:fs";
+import { isIP } from "node:net";
 import { join } from "node:path";
 import { code as currencyOf } from "currency-codes";
 import { isSupportedCountry } from "libphonenumber-js/max";
-import { CONFIG_FILE, newConfigText } from "./config.ts";
+import { CONFIG_FILE, DEFAULT_CONFIG, type Listen, newConfigText } from "./config.ts";
 import { isBankCode } from "./domain/identifiers.ts";
 import { isTimeZone } from "./domain/local-time.ts";
 import { isOwnFile, makeFolderDurably, writeFileDurably } from "./files.ts";
-import { createKeys, writeSecret } from "./keys.ts";
+import { createKeys, writeHandover, writeSecret } from "./keys.ts";
+import { inspect } from "./storage/sqlite/inspect.ts";
 import { CannotOpen, createDatabase } from "./storage/sqlite/open.ts";
 import { pinKeyCheck } from "./storage/sqlite/pins.ts";
 import type { BankIdentity } from "./storage/store.ts";
@@ -16,6 +18,27 @@ import type { BankIdentity } from "./storage/store.ts";
 /** How many decimals ISO 4217 gives a currency, or null where it has no such currency. */
 export function isoMinorDigits(currency: string): number | null {
   return currencyOf(currency)?.digits ?? null;
+}
+
+/** Reads "127.0.0.1:8080", "[::1]:8080" or a port alone; null where it is none of them. */
+export function readListen(text: string): Listen | null {
+  const match = /^(?:(?:\[([^\]]+)\]|([^:]+)):)?(\d{1,5})$/.exec(text.trim());
+  if (match === null) return null;
+  const [, six, four, digits] = match;
+  const host = six ?? four ?? DEFAULT_CONFIG.host;
+  const port = Number(digits);
+  const isAddress = six === undefined ? isIP(host) === 4 || host === "localhost" : isIP(six) === 6;
+  return isAddress && port <= 65_535 ? { host, port } : null;
+}
+
+/** True where a folder has a bank in it; what a killed init left is none. */
+export function isBankThere(dataDir: string): boolean {
+  try {
+    inspect(dataDir, 0);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The rules of what init asks for: each takes the text, gives what is wrong with it or null. */
@@ -29,8 +52,19 @@ export const INIT_RULES = {
     isTimeZone(text) ? null : "an IANA name, such as Africa/Johannesburg",
   country: (text: string) =>
     isSupportedCountry(text) ? null : "an ISO 3166 code of two capitals, such as ZA",
+  /** Where to listen, such as 127.0.0.1:8080 or [::1]:8080. */
+  listen: (text: string) =>
+    readListen(text) === null ? "an address and a port, such as 127.0.0.1:8080" : null,
   minorDigits: (text: string) => (/^[0-4]$/.test(text) ? null : "a number from 0 to 4"),
 } as const;
+
+/** What `init` makes: the bank for ever, and what its configuration and keys are at first. */
+export type NewBank = BankIdentity & {
+  /** Where its server listens; as by default where it is not said. */
+  readonly listen?: Listen;
+  /** Whether the signature secret was generated here, and Clickatell has yet to get it. */
+  readonly handOver?: boolean;
+};
 
 /** True where a folder holds anything that `init` would not have made. */
 export function holdsForeignFiles(folder: string): boolean {
@@ -41,11 +75,7 @@ export function holdsForeignFiles(folder: string): boolean {
  * Makes the bank. `signatureSecret` makes signatures required.
  * Throws CannotOpen where the folder holds a bank or anything else.
  */
-export function initBank(
-  dataDir: string,
-  bank: BankIdentity,
-  signatureSecret: string | null,
-): void {
+export function initBank(dataDir: string, bank: NewBank, signatureSecret: string | null): void {
   makeFolderDurably(dataDir);
   if (holdsForeignFiles(dataDir)) {
     throw new CannotOpen(`${dataDir} is not empty: name a folder that is, or does not exist`);
@@ -59,7 +89,9 @@ export function initBank(
       const secret = { current: signatureSecret, previous: null, rotatedAt: createdAt };
       writeSecret(dataDir, "signature", secret);
     }
-    writeFileDurably(join(dataDir, CONFIG_FILE), newConfigText(signatureSecret !== null));
+    writeHandover(dataDir, bank.handOver === true ? signatureSecret : null);
+    const config = newConfigText(signatureSecret !== null, bank.listen);
+    writeFileDurably(join(dataDir, CONFIG_FILE), config);
     return { pinKeyCheck: pinKeyCheck(pinKey) };
   });
 }

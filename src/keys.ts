@@ -2,7 +2,7 @@
 // every backup. Nothing here is ever printed. A file that is not in keys/ may be a credential that
 // systemd hands to the service (service-unit.ts); a file in keys/ comes first, so that a secret
 // which is set by a command is in force at once.
-import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { writeFileDurably } from "./files.ts";
 import { credentialName } from "./service-unit.ts";
@@ -97,6 +97,20 @@ export function readSecret(dataDir: string, kind: SharedSecret): SecretPair | nu
 /** Replaces both secrets of a kind in one step, so that a reader sees the old pair or the new. */
 export function writeSecret(dataDir: string, kind: SharedSecret, pair: SecretPair): void {
   writeFileDurably(secretFile(dataDir, kind), `${JSON.stringify(pair)}\n`);
+}
+
+/** A secret that nobody can guess, in letters that every system takes. */
+export const newSharedSecret = (): string =>
+  Buffer.from(crypto.getRandomValues(new Uint8Array(KEY_BYTES))).toString("base64url");
+
+/** Where a generated signature secret stands for the way to Clickatell, and is then to be deleted. */
+export const HANDOVER_FILE = join(KEYS_DIR, "signature.handover");
+
+/** Writes that file; without a secret it takes away what a killed init has left there. */
+export function writeHandover(dataDir: string, secret: string | null): void {
+  const file = join(dataDir, HANDOVER_FILE);
+  if (secret === null) rmSync(file, { force: true });
+  else writeFileDurably(file, `${secret}\n`);
 }
 
 /** A secret read from a file or a pipe loses one trailing newline, nothing else (contract.md 5). */

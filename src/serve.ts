@@ -235,6 +235,8 @@ function warningsFor(
     warnings.push("allow-unauthenticated is in force: it would serve though nobody is checked");
   }
   if (options.withoutPins) warnings.push("serving without PINs: accounts with a PIN get 2020");
-  if (bank.salesPaused !== null) warnings.push("sales are paused: reserves answer 2090");
+  if (bank.salesPaused !== null) {
+    warnings.push(`sales are paused (${bank.salesPaused.reason}): reserves answer 2090`);
+  }
   return warnings;
 }

@@ -148,3 +148,16 @@ SystemCallErrorNumber=EPERM
 WantedBy=multi-user.target
 `;
 }
+
+/** What an installed unit was made of, so that it stays so unless something else is asked for. */
+export function readUnit(text: string): Partial<UnitOptions> {
+  const [, program, dataDir] = /^ExecStart=(\S+) serve --data-dir (\S+)$/m.exec(text) ?? [];
+  const user = /^User=(\S+)$/m.exec(text)?.[1];
+  if (program === undefined || dataDir === undefined || user === undefined) return {};
+  const credentials = /^LoadCredentialEncrypted=/m.test(text)
+    ? "encrypted"
+    : /^LoadCredential=/m.test(text)
+      ? "plain"
+      : "none";
+  return { program, dataDir, user, credentials };
+}

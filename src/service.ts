@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import { syncFolder } from "./files.ts";
-import { SERVICE, type UnitOptions, unitText } from "./service-unit.ts";
+import { readUnit, SERVICE, type UnitOptions, unitText } from "./service-unit.ts";
 import { DATABASE_FILE } from "./storage/sqlite/open.ts";
 
 export const UNIT_FILE = `/etc/systemd/system/${SERVICE}.service`;
@@ -28,6 +28,15 @@ function run(command: readonly string[]): void {
   if (exitCode === 0) return;
   const why = stderr.toString().trim().split("\n").at(-1) ?? "";
   throw new ServiceRefused(`${command.join(" ")} failed: ${why}`);
+}
+
+/** What the installed unit was made of; nothing where none is. */
+export function installed(): Partial<UnitOptions> {
+  try {
+    return readUnit(readFileSync(UNIT_FILE, "utf8"));
+  } catch {
+    return {};
+  }
 }
 
 /** Refuses where a unit could be neither written nor started. */

@@ -4,7 +4,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { placeProgram } from "../src/service.ts";
-import { type UnitOptions, unitText } from "../src/service-unit.ts";
+import { readUnit, type UnitOptions, unitText } from "../src/service-unit.ts";
 import { tool } from "./tools.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "transact-bank-unit-"));
@@ -82,6 +82,20 @@ describe("what differs", () => {
       "LoadCredentialEncrypted=transact-bank.signature.json",
     );
   });
+});
+
+test.each([...UNITS])("%s is read back, so that a later install keeps it", (_, options) => {
+  const { user, program, dataDir, credentials } = { ...STANDARD, ...options };
+  expect(readUnit(unitText({ ...STANDARD, ...options }))).toEqual({
+    user,
+    program,
+    dataDir,
+    credentials,
+  });
+});
+
+test("a unit that somebody else wrote is not read", () => {
+  expect(readUnit("[Service]\nUser=ann\nExecStart=/bin/true\n")).toEqual({});
 });
 
 test.each([

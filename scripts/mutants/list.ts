@@ -149,7 +149,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "month-not-counted",
-    file: "src/storage/sqlite/usage.ts",
+    file: "src/storage/usage.ts",
     text: "  for (const period of [monthOf(key.day), key.day]) {\n    const scopes",
     replacement: "  for (const period of [key.day]) {\n    const scopes",
     breaks: "the month's limits count every day",

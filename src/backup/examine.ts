@@ -2,7 +2,7 @@
 import { copyFileSync, constants as fs, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { MIGRATIONS } from "../storage/sqlite/migrate.ts";
-import { DATABASE_FILE, schemaVersionOf } from "../storage/sqlite/open.ts";
+import { DATABASE_FILE, migrateDatabase, schemaVersionOf } from "../storage/sqlite/open.ts";
 import { openSqliteStore, type SqliteStore } from "../storage/sqlite/store.ts";
 import type { Bank, Check } from "../storage/store.ts";
 
@@ -52,6 +52,7 @@ function copyBeside(folder: string): string {
   mkdirSync(migrated, { mode: 0o700 });
   const file = join(migrated, DATABASE_FILE);
   copyFileSync(join(folder, DATABASE_FILE), file, fs.COPYFILE_FICLONE);
+  migrateDatabase(migrated);
   return migrated;
 }
 

@@ -69,18 +69,18 @@ export const draftOf = (name: string): string => `.${name}.tmp`;
 export const isDraftOf = (name: string, bankCode: string): boolean =>
   NAME.exec(name.slice(1, -".tmp".length))?.[1] === bankCode && draftOf(name.slice(1, -4)) === name;
 
-/** The backups of a bank in a folder, the newest first; none where there is no folder. */
-export function backupsIn(folder: string, bankCode: string): BackupFile[] {
+/** The backups of a bank, or with null of any, the newest first; none where there is no folder. */
+export function backupsIn(folder: string, bankCode: string | null): BackupFile[] {
   if (!existsSync(folder)) return [];
   const found = readdirSync(folder).flatMap((name): BackupFile[] => {
     const match = NAME.exec(name);
-    if (match === null || match[1] !== bankCode) return [];
-    const [, , year, month, day, hour, minute, second, milli] = match;
+    if (match === null || (bankCode ?? match[1]) !== match[1]) return [];
+    const [, code = "", year, month, day, hour, minute, second, milli] = match;
     const at = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}.${milli}Z`);
     const file = join(folder, name);
     const size = statSync(file, { throwIfNoEntry: false })?.size;
     if (Number.isNaN(at) || size === undefined) return [];
-    return [{ file, bankCode, createdAt: at, encrypted: isEncrypted(name), size }];
+    return [{ file, bankCode: code, createdAt: at, encrypted: isEncrypted(name), size }];
   });
   return found.sort((a, b) => b.createdAt - a.createdAt);
 }

@@ -58,7 +58,8 @@ export type Client = {
   send(call: Call, sending: Sending): Promise<Answer>;
 };
 
-function objectIn(body: string): Answer["json"] {
+/** A text as a JSON object, or null where it is none. */
+export function objectIn(body: string): Answer["json"] {
   try {
     const value: unknown = JSON.parse(body);
     const isObject = typeof value === "object" && value !== null && !Array.isArray(value);

@@ -1,11 +1,14 @@
 // doctor's judgement: pure functions from facts to lines, one for each thing that can be wrong. A
 // line that is not ok says what to do.
+import { join } from "node:path";
 import { localTimeText } from "../domain/local-time.ts";
 import { isLoopback } from "../http/listen.ts";
+import { HANDOVER_FILE } from "../keys.ts";
 import { authenticationSummary } from "../serve.ts";
 import { credentialName } from "../service-unit.ts";
 import type { Inspection } from "../storage/sqlite/inspect.ts";
 import { OLDEST_SQLITE } from "../storage/sqlite/open.ts";
+import { RESTORED } from "../storage/sqlite/restores.ts";
 import type { DiskFacts } from "./disk.ts";
 import type { Facts } from "./facts.ts";
 
@@ -49,6 +52,10 @@ export function bytesText(bytes: number): string {
 const quoted = (path: string): string =>
   /^[\w./@:-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 
+/** A command of this program on this bank, as it is typed. */
+const command = ({ dataDir }: Pick<Facts, "dataDir">, line: string): string =>
+  `transact-bank ${line} --data-dir ${quoted(dataDir)}`;
+
 const several = (lines: readonly string[], most = 3): string =>
   lines.slice(0, most).join("; ") +
   (lines.length > most ? `; and ${lines.length - most} more` : "");
@@ -62,13 +69,13 @@ function dataDir({ dataDir, folder, user }: Facts): Verdict {
   if (!folder.usable) {
     return fail(
       `${user.name} cannot use ${dataDir}, which is ${folder.owner}'s`,
-      `Run this as the bank's own user: sudo -u ${folder.owner} transact-bank doctor`,
+      `Run this as the bank's own user: sudo -u ${folder.owner} ${command({ dataDir }, "doctor")}`,
     );
   }
   if (folder.uid === user.uid) return ok(`${dataDir}, of ${folder.owner}`);
   return warning(
     `${dataDir} is ${folder.owner}'s, and this runs as ${user.name}`,
-    `What ${folder.owner} may do is not seen: sudo -u ${folder.owner} transact-bank doctor`,
+    `To see what ${folder.owner} may do: sudo -u ${folder.owner} ${command({ dataDir }, "doctor")}`,
   );
 }
 
@@ -116,7 +123,7 @@ function database({ database, folder }: Facts): Verdict {
   if (version < newestVersion) {
     return warning(
       `its version is ${version}, this program's is ${newestVersion}`,
-      "The next start of this program's server migrates it: make a backup first.",
+      "The next start of the server upgrades it, after a backup: transact-bank upgrade --check.",
     );
   }
   return ok(`bank ${bank.code}${bank.demo ? ", a demo" : ""}, version ${version}`);
@@ -230,34 +237,34 @@ const BACKUP_DUE_MS = 26 * HOUR_MS;
 /** Where backups are not made by themselves. */
 const BACKUP_BY_HAND_DUE_MS = 8 * DAY_MS;
 
-const backup = ofDatabase(({ bank }, { backup, config, now }) => {
+const backup = ofDatabase(({ bank }, facts) => {
+  const { backup, config, now } = facts;
   if (!config.ok) return unknown("configuration");
   if (!backup.ok) return fail(backup.why, "Correct [backup] in config.toml.");
   const { newestAt, folder } = backup.value;
   const scheduled = config.value.backup.at.length > 0;
-  const dueMs = scheduled ? BACKUP_DUE_MS : BACKUP_BY_HAND_DUE_MS;
-  const make = `transact-bank backup create${scheduled ? ", and see why none was made (serve's log)" : ""}`;
-  const age = now - (newestAt ?? bank.createdAt);
-  if (newestAt === null) {
-    const found = `there is none in ${folder}`;
-    return scheduled && !bank.demo && age > dueMs ? fail(found, make) : warning(found, make);
-  }
-  const found = `the newest is ${Math.max(0, Math.floor(age / HOUR_MS))} hours old`;
-  if (age <= dueMs) return ok(found);
-  return scheduled && !bank.demo ? fail(found, make) : warning(found, make);
+  const ageMs = now - (newestAt ?? bank.createdAt);
+  const isDue = ageMs > (scheduled ? BACKUP_DUE_MS : BACKUP_BY_HAND_DUE_MS);
+  const hours = Math.max(0, Math.floor(ageMs / HOUR_MS));
+  const found =
+    newestAt === null ? `there is none in ${folder}` : `the newest is ${hours} hours old`;
+  if (newestAt !== null && !isDue) return ok(found);
+  const make = command(facts, "backup create");
+  if (!scheduled || bank.demo || !isDue) return warning(found, make);
+  return fail(found, `${make}; the server's log says why it made none.`);
 });
 
-const journalTail = ofDatabase(({ tail, tailError }) => {
+const journalTail = ofDatabase(({ tail, tailError }, facts) => {
   if (tail === null) {
     return fail(
       `it cannot be read: ${tailError}`,
-      "Run transact-bank verify; restore the newest good backup.",
+      `${command(facts, "verify")}, then restore the newest good backup.`,
     );
   }
   if (tail.broken.length > 0) {
     return fail(
       several(tail.broken),
-      "Stop selling (sales pause), run transact-bank verify, and call for help.",
+      `Stop selling (sales pause), ask ${command(facts, "verify")}, and call for help.`,
     );
   }
   const [count, newest] = [tail.checked, tail.newest];
@@ -303,7 +310,7 @@ function secrets(facts: Facts): Verdict {
   };
   const set: string[] = [];
   for (const { kind, state } of keys.secrets) {
-    const rotate = `transact-bank secrets rotate --kind ${kind}`;
+    const rotate = command(facts, `secrets rotate --kind ${kind}`);
     if (!state.ok) return fail(state.why, rotate);
     if (state.value === null) {
       if (!wanted[kind]) continue;
@@ -320,9 +327,15 @@ function secrets(facts: Facts): Verdict {
     if (state.value.previousStillValid && now - state.value.rotatedAt > LONG_ROTATION_MS) {
       return warning(
         `the ${kind} secret before the last rotation is still valid after 30 days`,
-        `transact-bank secrets retire --kind ${kind}`,
+        command(facts, `secrets retire --kind ${kind}`),
       );
     }
+  }
+  if (keys.handover) {
+    return warning(
+      `${HANDOVER_FILE} is still there`,
+      `Once Clickatell has the secret: rm ${quoted(join(facts.dataDir, HANDOVER_FILE))}`,
+    );
   }
   return ok(set.length === 0 ? "none is required" : `set: ${set.join(", ")}`);
 }
@@ -465,23 +478,24 @@ function server({ serverPid, live, folder, version }: Facts): Verdict {
   return ok(`process ${pid} is ready at ${url}`);
 }
 
-const sales = ofDatabase(({ bank }) => {
+const sales = ofDatabase(({ bank }, facts) => {
   if (bank.salesPaused === null) return ok("open");
   const { at, reason } = bank.salesPaused;
   const since = localTimeText(at, bank.timeZone);
-  return warning(`paused since ${since}: ${reason}`, "transact-bank sales resume");
+  const next = reason === RESTORED ? "restore acknowledge" : "sales resume";
+  return warning(`paused since ${since}: ${reason}`, command(facts, next));
 });
 
-const limits = ofDatabase(({ hasLimits }) =>
+const limits = ofDatabase(({ hasLimits }, facts) =>
   hasLimits
     ? ok("set")
-    : warning("none: any amount may be bought", "transact-bank limits set --max ..."),
+    : warning("none: any amount may be bought", command(facts, "limits set --max ...")),
 );
 
-const findings = ofDatabase(({ openFindings }) =>
+const findings = ofDatabase(({ openFindings }, facts) =>
   openFindings === 0
     ? ok("none is open")
-    : warning(`${openFindings} open`, "transact-bank reports exceptions"),
+    : warning(`${openFindings} open`, command(facts, "reports exceptions")),
 );
 
 /** In the order they are printed: first what the rest stands on. */

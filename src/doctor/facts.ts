@@ -1,6 +1,6 @@
 // What doctor finds out before it judges: facts of the data dir, the machine and a running server.
 // Nothing here fails: what cannot be told is a fact as well, with the reason.
-import { accessSync, constants, readdirSync, readFileSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { version } from "../../package.json";
 import { backupFolder, newestBackup } from "../backup/create.ts";
@@ -8,6 +8,7 @@ import { type Config, readConfig } from "../config.ts";
 import { isDumpable } from "../core-dump.ts";
 import { isOwnFile } from "../files.ts";
 import {
+  HANDOVER_FILE,
   KEYS_DIR,
   readPinKey,
   readReceiptKey,
@@ -19,8 +20,9 @@ import { type Live, readLive } from "../live.ts";
 import { type Inspection, inspect } from "../storage/sqlite/inspect.ts";
 import { LOCK_FILE } from "../storage/sqlite/open.ts";
 import { pinKeyCheck } from "../storage/sqlite/pins.ts";
+import { nameOfUser } from "../users.ts";
 import { type DiskFacts, diskOf, type FlushFacts, measureFlush } from "./disk.ts";
-import { type ClockFacts, clockFacts, nameOfUser, type PortFacts, tryPort } from "./machine.ts";
+import { type ClockFacts, clockFacts, type PortFacts, tryPort } from "./machine.ts";
 import { type TlsFacts, tlsFacts } from "./tls.ts";
 
 /** A value, or why there is none. */
@@ -50,6 +52,8 @@ export type KeyFacts = {
     readonly kind: SharedSecret;
     readonly state: Known<SecretFacts | null>;
   }[];
+  /** Whether the file that takes a generated secret to Clickatell is still there. */
+  readonly handover: boolean;
   /** Names of keys that wait for the service in a credential store of systemd. */
   readonly credentials: readonly string[];
 };
@@ -108,6 +112,8 @@ export function attempt<T>(get: () => T): Known<T> {
   }
 }
 
+const userText = (uid: number): string => nameOfUser(uid) ?? String(uid);
+
 const NO_DATA_DIR = "there is no data dir";
 
 function folderOf(dataDir: string): Facts["folder"] {
@@ -116,7 +122,7 @@ function folderOf(dataDir: string): Facts["folder"] {
   const usable = attempt(() =>
     accessSync(dataDir, constants.R_OK | constants.W_OK | constants.X_OK),
   ).ok;
-  return { owner: nameOfUser(stat.uid), uid: stat.uid, usable };
+  return { owner: userText(stat.uid), uid: stat.uid, usable };
 }
 
 /** The data dir and what the program keeps in it; other files there are their owner's business. */
@@ -157,6 +163,7 @@ function keysOf(dataDir: string): KeyFacts {
       return true as const;
     }),
     secrets,
+    handover: existsSync(join(dataDir, HANDOVER_FILE)),
     credentials: stored.flatMap((names) => (names.ok ? names.value : [])),
   };
 }
@@ -224,7 +231,7 @@ export async function gather(dataDir: string): Promise<Facts> {
     now: Date.now(),
     version,
     dataDir,
-    user: { uid, name: nameOfUser(uid) },
+    user: { uid, name: userText(uid) },
     folder,
     files: filesOf(dataDir),
     config,

@@ -1,4 +1,4 @@
-// What doctor asks the system itself: users, the clock, time zones, the port.
+// What doctor asks the system itself: the clock, time zones, the port.
 import { dlopen } from "bun:ffi";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -18,16 +18,6 @@ export type ClockFacts = {
 
 /** Free, or why the server could not listen there. */
 export type PortFacts = { readonly free: true } | { readonly free: false; readonly code: string };
-
-/** A user's name, or its number where it has none. Not os.userInfo, which believes the environment. */
-export function nameOfUser(uid: number): string {
-  try {
-    const lines = readFileSync("/etc/passwd", "utf8").split("\n");
-    return lines.map((line) => line.split(":")).find((f) => f[2] === String(uid))?.[0] ?? `${uid}`;
-  } catch {
-    return `${uid}`;
-  }
-}
 
 /** Of struct timex in <sys/timex.h>, where a long has 64 bits: its size with room, and a field. */
 const TIMEX_BYTES = 256;

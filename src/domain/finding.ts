@@ -1,7 +1,13 @@
-// What needs a person. The order of this list is the order in the exception report: an unmatched
-// 0000 (dispensed, nothing held) stands first (contract.md 4.4).
+// What needs a person. The order of this list is the order in the exception report: after a restore,
+// of which everything else may follow, an unmatched 0000 (dispensed, nothing held) stands first
+// (contract.md 4.4).
 
 export const FINDINGS = {
+  restored: {
+    title: "The bank was restored from a backup and has forgotten what came after it",
+    advice:
+      "Compare with Clickatell's list of the time that is named, and book by hand what is missing.",
+  },
   "unmatched-success": {
     title: "Dispensed, but nothing is held for it",
     advice: "Ask Clickatell what was dispensed; debit the buyer by hand if it is owed.",

@@ -32,6 +32,27 @@ export type UsageByScope = {
   readonly product: Usage;
 };
 
+/** The figures of one scope, if any are set; the key of "global" is "*". */
+export type FindLimit = (scope: LimitScope, key: string) => LimitFigures | null | undefined;
+
+/** The limits that apply to a request; `account` is the number of the buyer's, if there is one. */
+export function applicableLimits(
+  find: FindLimit,
+  request: { readonly channelId: number | null; readonly productId: number | null },
+  account: string | null,
+): Limits {
+  const found: { [scope in LimitScope]?: LimitFigures } = {};
+  const add = (scope: LimitScope, key: string) => {
+    const limit = find(scope, key);
+    if (limit) found[scope] = limit;
+  };
+  add("global", "*");
+  add("channel", String(request.channelId));
+  add("product", String(request.productId));
+  if (account !== null) add("account", account);
+  return found;
+}
+
 function mostSpecific(limits: Limits, figure: "min" | "max"): Minor | null {
   let value: Minor | null = null;
   for (const scope of LIMIT_SCOPES) value = limits[scope]?.[figure] ?? value;

@@ -171,13 +171,27 @@ const CHECKS: readonly Check[] = [
 
 const UNKNOWN: Found = { passes: null, figures: "" };
 
-/** The place of the check that failed: of those with that answer the one whose figures say so. */
-function failedAt(outcome: Outcome, found: readonly Found[]): number {
+type Places = { readonly first: number; readonly last: number };
+
+/**
+ * The places of the checks of which one failed: of those with that answer the one whose figures say
+ * so, or else all of them. Null where no check tells: a Time-out and an Unknown error have other
+ * causes too.
+ */
+function failedAt(outcome: Outcome, found: readonly Found[]): Places | null {
+  const end = CHECKS.length;
+  if (outcome === "success") return { first: end, last: end };
   const own = CHECKS.flatMap((check, index) => (check.outcome === outcome ? [index] : []));
   const off = own.find((index) => found[index]?.passes === false);
-  // A Time-out and an Unknown error have other causes too, which no check tells of.
-  if (off !== undefined || outcome === "timeOut" || outcome === "unknownError") return off ?? -1;
-  return own.find((index) => found[index]?.passes === null) ?? own[0] ?? -1;
+  if (off !== undefined) return { first: off, last: off };
+  if (outcome === "timeOut" || outcome === "unknownError") return null;
+  return { first: own[0] ?? end, last: own.at(-1) ?? end };
+}
+
+function verdictOf(index: number, { first, last }: Places): CheckLine["verdict"] {
+  if (index < first) return "passed";
+  if (index > last) return "not reached";
+  return first === last ? "failed" : "not told";
 }
 
 /** The checks of a request as they must have gone, for the answer says which one failed. */
@@ -188,17 +202,12 @@ export function checksOf(
 ): CheckLine[] {
   const known = past === null ? null : { purchase, past, receipt, bank };
   const found = CHECKS.map(({ look }) => (known === null ? UNKNOWN : look(known)));
-  const outcome = purchase.state === "declined" ? purchase.outcome : "success";
-  const failed = outcome === "success" ? CHECKS.length : failedAt(outcome, found);
+  const failed = failedAt(purchase.state === "declined" ? purchase.outcome : "success", found);
   return CHECKS.map(({ name }, index) => {
     const { passes, figures } = found[index] ?? UNKNOWN;
-    if (failed === -1) return { name, verdict: "not told", figures: "" };
-    if (index > failed) return { name, verdict: "not reached", figures: "" };
-    const agrees = passes === null || passes === index < failed;
-    return {
-      name,
-      verdict: index < failed ? "passed" : "failed",
-      figures: agrees ? figures : "",
-    };
+    const verdict = failed === null ? "not told" : verdictOf(index, failed);
+    const agrees =
+      verdict === "passed" ? passes !== false : verdict === "failed" && passes !== true;
+    return { name, verdict, figures: agrees ? figures : "" };
   });
 }

@@ -3,7 +3,7 @@
 import { businessDaysBetween, type Calendar, listedFrom } from "../domain/business-days.ts";
 import { FINDINGS } from "../domain/finding.ts";
 import { isoTime, localDayFinder, localTimeText } from "../domain/local-time.ts";
-import { formatAmount, type Minor } from "../domain/money.ts";
+import { formatAmount, type Minor, minor } from "../domain/money.ts";
 import { mapped } from "../storage/pages.ts";
 import type { Bank, FindingView, ReservationView } from "../storage/store.ts";
 import { channelText } from "./channels.ts";
@@ -19,10 +19,17 @@ export type Unconfirmed = {
   readonly businessDays: number;
 };
 
+/** How many have waited so many business days, and with how much. */
+export type Age = { readonly label: string; readonly count: number; readonly held: Minor };
+
 export type ExceptionReport = {
   readonly bank: Bank;
   readonly asOf: number;
+  /** What restores made the bank forget, of which everything else may follow: it stands first. */
+  readonly restored: readonly FindingView[];
   readonly unconfirmed: readonly Unconfirmed[];
+  /** Of all that wait for a result, due or not: how many for how long, and what they hold. */
+  readonly ages: readonly Age[];
   readonly findings: Iterable<FindingView>;
   readonly findingCount: number;
   /** The ids of the lines that no report was sent with yet. */
@@ -40,31 +47,63 @@ export type ExceptionReport = {
 export function exceptionReport(
   open: {
     readonly reservations: readonly ReservationView[];
+    /** All but those of restores. */
     readonly findings: Iterable<FindingView>;
+    readonly restored: readonly FindingView[];
   },
   at: { readonly bank: Bank; readonly calendar: Calendar; readonly asOf: number },
 ): ExceptionReport {
   const { bank, calendar, asOf } = at;
   const dueOf = dueFinder(calendar, asOf);
-  const unconfirmed = open.reservations
-    .map((reservation) => ({ reservation, ...dueOf(reservation.reservedAt) }))
-    .filter((line) => line.listedFrom <= asOf);
+  const waiting = open.reservations.map((reservation) => ({
+    reservation,
+    ...dueOf(reservation.reservedAt),
+  }));
+  const unconfirmed = waiting.filter((line) => line.listedFrom <= asOf);
   const unsent = unconfirmed.filter(({ reservation }) => reservation.firstSentAt === null);
   const notSentYet = { reservations: unsent.map(({ reservation }) => reservation.id) };
   const unsentFindings: number[] = [];
   let findingCount = 0;
-  for (const { id, firstSentAt } of open.findings) {
-    findingCount += 1;
-    if (firstSentAt === null) unsentFindings.push(id);
+  for (const findings of [open.restored, open.findings]) {
+    for (const { id, firstSentAt } of findings) {
+      findingCount += 1;
+      if (firstSentAt === null) unsentFindings.push(id);
+    }
   }
   return {
     bank,
     asOf,
+    restored: open.restored,
     unconfirmed,
+    ages: agesOf(waiting),
     findings: open.findings,
     findingCount,
     notSentYet: { ...notSentYet, findings: unsentFindings },
   };
+}
+
+/** Business days from and to, the last one open; those beyond 7 are the ones that are listed. */
+const AGES = [
+  ["0", 0, 0],
+  ["1", 1, 1],
+  ["2", 2, 2],
+  ["3", 3, 3],
+  ["4", 4, 4],
+  ["5", 5, 5],
+  ["6", 6, 6],
+  ["7", 7, 7],
+  ["8-14", 8, 14],
+  ["15-30", 15, 30],
+  ["31+", 31, Number.POSITIVE_INFINITY],
+] as const;
+
+function agesOf(waiting: readonly Unconfirmed[]): Age[] {
+  if (waiting.length === 0) return [];
+  return AGES.map(([label, from, to]) => {
+    const of = waiting.filter(({ businessDays: days }) => days >= from && days <= to);
+    const held = of.reduce((sum, { reservation }) => sum + reservation.reserveAmount, 0);
+    return { label, count: of.length, held: minor(held) };
+  });
 }
 
 /** When a reservation is listed, and how many business days it has waited: the same all day. */
@@ -92,10 +131,16 @@ export function exceptionsJson(report: ExceptionReport) {
     asOf: isoTime(report.asOf),
     bankCode: report.bank.code,
     currency: report.bank.currency,
+    restored: report.restored.map(findingJson),
     unconfirmed: report.unconfirmed.map(({ reservation, listedFrom, businessDays }) => ({
       ...purchaseJson(reservation),
       listedFrom: isoTime(listedFrom),
       businessDays,
+    })),
+    ages: report.ages.map(({ label, count, held }) => ({
+      businessDays: label,
+      count,
+      heldMinor: held,
     })),
     findings: mapped(report.findings, findingJson),
   };
@@ -157,9 +202,9 @@ function unconfirmedRecord({ reservation, ...line }: Unconfirmed, bank: Bank): C
   };
 }
 
-function findingRecord(finding: FindingView): CsvRecord {
+function findingRecord(section: "restored" | "finding", finding: FindingView): CsvRecord {
   return {
-    section: "finding",
+    section,
     raasTxnRef: finding.requestId,
     reserveFundsTxnRef: finding.reference,
     firstSentAt: isoOrNull(finding.firstSentAt),
@@ -182,9 +227,11 @@ export function exceptionsCsv(report: ExceptionReport): Csv {
   };
 }
 
-function* csvRecords({ bank, unconfirmed, findings }: ExceptionReport): Iterable<CsvRecord> {
+function* csvRecords(report: ExceptionReport): Iterable<CsvRecord> {
+  const { bank, restored, unconfirmed, findings } = report;
+  for (const finding of restored) yield findingRecord("restored", finding);
   for (const line of unconfirmed) yield unconfirmedRecord(line, bank);
-  for (const finding of findings) yield findingRecord(finding);
+  for (const finding of findings) yield findingRecord("finding", finding);
 }
 
 // ---------------------------------------------------------------- for people
@@ -235,6 +282,39 @@ function unconfirmedSection({ bank, unconfirmed }: ExceptionReport): Section {
   };
 }
 
+function agesSection({ bank, ages }: ExceptionReport): Section {
+  const count = ages.reduce((sum, age) => sum + age.count, 0);
+  return {
+    title: "All reservations without a result, by their age",
+    intro: "In business days since the reservation. Those of more than seven are listed above.",
+    chart: {
+      kind: "columns",
+      title: "Reservations without a result, by business days",
+      description: ages.map(({ label, count }) => `${label} business days: ${count}`).join(", "),
+      series: ["reservations"],
+      columns: ages.map(({ label, count }) => ({ label, values: [count] })),
+    },
+    columns: [
+      { title: "Business days" },
+      { title: "Reservations", align: "right" },
+      { title: `Held, ${bank.currency}`, align: "right" },
+    ],
+    rows: ages.map((age) => [
+      age.label,
+      String(age.count),
+      formatAmount(age.held, bank.minorDigits),
+    ]),
+    total: [
+      "Total",
+      String(count),
+      formatAmount(minor(ages.reduce((sum, { held }) => sum + held, 0)), bank.minorDigits),
+    ],
+    none: "None: every reservation has its result.",
+    // From here on it is for the bank's own desk.
+    newSheet: true,
+  };
+}
+
 function sentText(at: number | null, bank: Bank): string {
   return at === null ? "not yet" : localTimeText(at, bank.timeZone);
 }
@@ -250,6 +330,32 @@ const FINDING_COLUMNS: readonly Column[] = [
   { title: "raasTxnRef", whole: true },
   { title: "reserveFundsTxnRef", whole: true, only: "page" },
 ];
+
+/** Stands only where there is one: most banks never see it. */
+function restoredSections({ bank, restored }: ExceptionReport): Section[] {
+  if (restored.length === 0) return [];
+  return [
+    {
+      title: "Restored from a backup: these times are forgotten",
+      intro:
+        "What was answered in them is not known here. Results of purchases made in them are among " +
+        "the findings; the rest only Clickatell knows.",
+      columns: [
+        { title: "ID", align: "right" },
+        { title: "What is forgotten" },
+        { title: "Restored at" },
+        { title: "What to do", only: "page" },
+      ],
+      rows: restored.map(({ id, detail, openedAt }) => [
+        String(id),
+        detail,
+        localTimeText(openedAt, bank.timeZone),
+        FINDINGS.restored.advice,
+      ]),
+      none: "None.",
+    },
+  ];
+}
 
 function findingsSection({ bank, findings }: ExceptionReport): Section {
   return {
@@ -268,7 +374,6 @@ function findingsSection({ bank, findings }: ExceptionReport): Section {
       finding.reference ?? "",
     ]),
     none: "None.",
-    newSheet: true,
   };
 }
 
@@ -282,6 +387,11 @@ export function exceptionsPage(report: ExceptionReport): Page {
       ["Unconfirmed", String(report.unconfirmed.length)],
       ["Open findings", String(report.findingCount)],
     ],
-    sections: [unconfirmedSection(report), findingsSection(report)],
+    sections: [
+      ...restoredSections(report),
+      unconfirmedSection(report),
+      agesSection(report),
+      findingsSection(report),
+    ],
   };
 }

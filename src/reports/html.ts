@@ -1,6 +1,7 @@
 // A page as one HTML file that needs nothing else: no script, no network, and it prints.
 import { clean } from "../printable.ts";
 import { isEmpty } from "../storage/pages.ts";
+import { chartHtml } from "./chart.ts";
 import template from "./page.html" with { type: "text" };
 import type { Column, Page, Section } from "./page.ts";
 
@@ -54,13 +55,22 @@ function* tableOf(section: Section): Iterable<string> {
   yield `${total.replace("<tbody>", '<tbody class="total">')}</table>`;
 }
 
-function* sectionOf(section: Section): Iterable<string> {
+function* sectionOf(section: Section, number: number): Iterable<string> {
   const intro = section.intro === "" ? "" : `<p>${text(section.intro)}</p>`;
   const sheet = section.newSheet === true ? ' class="sheet"' : "";
   yield `<section${sheet}><h2>${text(section.title)}</h2>${intro}`;
-  if (isEmpty(section.rows)) yield `<p class="none">${text(section.none)}</p>`;
+  const isBare = isEmpty(section.rows);
+  if (section.chart !== undefined && !isBare) yield chartHtml(section.chart, number);
+  if (isBare) yield `<p class="none">${text(section.none)}</p>`;
   else yield* tableOf(section);
   yield "</section>";
+}
+
+function footOf({ foot }: Page): string {
+  if (foot === undefined) return "";
+  const { label, value, advice } = foot;
+  const line = `<b>${text(label)}</b> <code>${text(value)}</code>`;
+  return `<footer><p>${line}</p><p>${text(advice)}</p></footer>`;
 }
 
 /** The HTML file of a page, in parts. Every text in it is escaped. */
@@ -68,14 +78,18 @@ export function* htmlParts(page: Page): Iterable<string> {
   const facts = page.facts.map(
     ([label, value]) => `<dt>${text(label)}</dt><dd>${text(value)}</dd>`,
   );
-  const known: Record<string, string> = { title: text(page.title), facts: facts.join("") };
+  const known: Record<string, string> = {
+    title: text(page.title),
+    facts: facts.join(""),
+    foot: footOf(page),
+  };
   const filled = (part: string) =>
     part.replace(/\{\{(\w+)\}\}/g, (_, name: string) => known[name] ?? "");
   const [before = "", after = ""] = template.split("{{sections}}");
   yield filled(before);
   for (const [index, section] of page.sections.entries()) {
     if (index > 0) yield "\n";
-    yield* sectionOf(section);
+    yield* sectionOf(section, index + 1);
   }
   yield filled(after);
 }

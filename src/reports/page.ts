@@ -1,6 +1,7 @@
 // What a report shows to people, the same on a terminal and on paper: a title, facts, tables.
 
 import type { Bank } from "../storage/store.ts";
+import type { Chart } from "./chart.ts";
 
 export type Column = {
   readonly title: string;
@@ -20,6 +21,8 @@ export type Section = {
   readonly rows: Iterable<readonly string[]>;
   /** A last row that sums up the others. */
   readonly total?: readonly string[];
+  /** What is better looked at than read; a terminal shows the rows alone. */
+  readonly chart?: Chart;
   /** What stands in the place of rows where there are none. */
   readonly none: string;
   /** Begins a sheet of its own, because it has another reader. */
@@ -30,6 +33,8 @@ export type Page = {
   readonly title: string;
   readonly facts: readonly (readonly [label: string, value: string])[];
   readonly sections: readonly Section[];
+  /** Stands below all: a label, what it is, and what it is for. */
+  readonly foot?: { readonly label: string; readonly value: string; readonly advice: string };
 };
 
 /** Whose report it is; a demo's must not be taken for a real one. */

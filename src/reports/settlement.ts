@@ -17,6 +17,7 @@ import type {
   SettlementMovements,
   SettlementRow,
 } from "../storage/store.ts";
+import { type Chart, everyDay } from "./chart.ts";
 import { type Cell, type Csv, decimal } from "./csv.ts";
 import { bankText, type Column, type Page, type Section } from "./page.ts";
 import { findingJson } from "./views.ts";
@@ -237,7 +238,23 @@ const DEBIT_COLUMNS: readonly Column[] = [
   { title: "In suspense", align: "right", only: "page" },
 ];
 
-function debitsSection({ bank, rows, totals }: SettlementReport): Section {
+/** The debits of each local day, whatever the product. */
+function debitsChart({ rows, period, totals }: SettlementReport): Chart {
+  const days = new Map<LocalDay, number>();
+  for (const { day, count } of rows) days.set(day, (days.get(day) ?? 0) + count);
+  return {
+    kind: "columns",
+    title: "Debits per day",
+    description:
+      `${totals.count} purchases were debited from ${period.from} to ${period.to}. ` +
+      "The table below has the figures of each day and product.",
+    series: ["debits"],
+    columns: everyDay(days, 0).map(([day, count]) => ({ label: day.slice(5), values: [count] })),
+  };
+}
+
+function debitsSection(report: SettlementReport): Section {
+  const { bank, rows, totals } = report;
   const amount = (figure: Minor) => formatAmount(figure, bank.minorDigits);
   const figures = (of: Figures) => [
     String(of.count),
@@ -250,6 +267,7 @@ function debitsSection({ bank, rows, totals }: SettlementReport): Section {
   return {
     title: `Debits by local day and product, in ${bank.currency}`,
     intro: "",
+    chart: debitsChart(report),
     columns: DEBIT_COLUMNS,
     rows: rows.map((row) => [row.day, String(row.productId ?? "none"), ...figures(row)]),
     total: ["Total", "", ...figures(totals)],

@@ -83,15 +83,23 @@ function receivedEvents(dossier: Dossier): Happened[] {
   return [asking, ...shortened(checks), ...heldEvents(dossier), ...answeredEvents(first)];
 }
 
-/** Checks that were not reached, or of which nothing can be told, stand in one line. */
+const LEFT_OUT = [
+  ["told", "which of these failed is not recorded"],
+  ["reached", "not reached"],
+] as const;
+
+/** Checks of which nothing can be told, and those that were not reached, stand in one line each. */
 function shortened(checks: readonly Happened[]): Happened[] {
   const told = checks.filter(({ detail }) => !/: not (told|reached)$/.test(detail));
-  const left = checks.filter((check) => !told.includes(check));
-  const [first] = left;
-  if (first === undefined) return [...told];
-  const names = left.map(({ detail }) => detail.replace(/: not \w+$/, "")).join(", ");
-  const why = first.detail.endsWith("told") ? "which one failed is not recorded" : "not reached";
-  return [...told, { ...first, detail: `${why}: ${names}` }];
+  const [first] = checks;
+  if (first === undefined) return [];
+  const left = LEFT_OUT.flatMap(([end, why]) => {
+    const of = checks.filter(({ detail }) => detail.endsWith(`: not ${end}`));
+    if (of.length === 0) return [];
+    const names = of.map(({ detail }) => detail.replace(/: not \w+$/, "")).join(", ");
+    return [{ ...first, detail: `${why}: ${names}` }];
+  });
+  return [...told, ...left];
 }
 
 function heldEvents({ purchase, bank }: Dossier): Happened[] {

@@ -2,9 +2,12 @@
 import { FINDINGS } from "../domain/finding.ts";
 import { isoTime } from "../domain/local-time.ts";
 import type {
+  ApprovalView,
   By,
   FindingView,
   JournalView,
+  LimitRow,
+  Person,
   ReceiptView,
   ReservationView,
 } from "../storage/store.ts";
@@ -68,16 +71,63 @@ export function journalJson({ by, entries, at, ...record }: JournalView) {
   };
 }
 
+/** Its arguments with the amounts named as everywhere; a digest is of no use to anybody. */
+function argsJson(args: object): object {
+  const AMOUNTS = ["amount", "balance", "overdraft", "min", "max", "dayAmount", "monthAmount"];
+  const isNested = (value: unknown) => typeof value === "object" && value !== null;
+  return Object.fromEntries(
+    Object.entries(args).flatMap(([name, value]) => {
+      if (name === "digest") return [];
+      if (Array.isArray(value)) {
+        return [[name, value.map((each) => (isNested(each) ? argsJson(each) : each))]];
+      }
+      if (isNested(value)) return [[name, argsJson(value)]];
+      return [[AMOUNTS.includes(name) ? `${name}Minor` : name, value]];
+    }),
+  );
+}
+
+export function approvalJson({ args, ...view }: ApprovalView) {
+  return {
+    ...view,
+    args: argsJson(args),
+    askedAt: isoTime(view.askedAt),
+    expiresAt: isoTime(view.expiresAt),
+    decidedAt: isoOrNull(view.decidedAt),
+  };
+}
+
 function whoJson({ reason: _, ...who }: By) {
   return who;
 }
 
 const named = (name: string | null, uid: number) => (name === null ? `uid ${uid}` : name);
 
-/** Who did it, in one line: "alice, as root"; "" where Clickatell caused it. */
+/** Who did it, in one line: "alice, as root, approved by bob"; "" where Clickatell caused it. */
 export function whoText(by: By | null): string {
   if (by === null) return "";
+  const { approval } = by;
+  if (approval === undefined) return personText(by);
+  return `${personText(by)}, approved by ${personText(approval)} (approval ${approval.id})`;
+}
+
+/** One person in one line: "alice, as root". */
+export function personText(by: Person): string {
   const effective = named(by.effectiveName, by.effectiveUid);
   const login = by.loginUid === null ? by.loginName : named(by.loginName, by.loginUid);
   return login === null || login === effective ? effective : `${login}, as ${effective}`;
+}
+
+/** The figures of one scope. */
+export function limitJson(row: LimitRow) {
+  return {
+    scope: row.scope,
+    scopeKey: row.scopeKey,
+    minMinor: row.min,
+    maxMinor: row.max,
+    dayAmountMinor: row.dayAmount,
+    dayCount: row.dayCount,
+    monthAmountMinor: row.monthAmount,
+    monthCount: row.monthCount,
+  };
 }

@@ -47,6 +47,16 @@ export function mapped<Row, Other>(rows: Iterable<Row>, to: (row: Row) => Other)
   };
 }
 
+/** The rows, and one more after them. */
+export function followedBy<Row>(rows: Iterable<Row>, last: Row): Iterable<Row> {
+  return {
+    *[Symbol.iterator]() {
+      yield* rows;
+      yield last;
+    },
+  };
+}
+
 export function isEmpty(rows: Iterable<unknown>): boolean {
   for (const _ of rows) return false;
   return true;

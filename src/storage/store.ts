@@ -11,6 +11,7 @@ import type { ReservationState } from "../domain/reservation.ts";
 import type { FirstRequest, ReservePolicy, ReserveRequest } from "../domain/reserve.ts";
 import type { ResultRequest } from "../domain/result.ts";
 import type { SettleAction } from "../domain/settle.ts";
+import type { ActName, Sealed } from "./acts.ts";
 import type { ChainHead } from "./chain.ts";
 import type { Paging } from "./pages.ts";
 
@@ -30,6 +31,22 @@ export type BankIdentity = {
 export type Bank = BankIdentity & {
   readonly createdAt: number;
   readonly salesPaused: { readonly at: number; readonly reason: string } | null;
+};
+
+/** What a restore makes a bank forget; its newest journal record is the backup's. */
+export type NewRestore = {
+  readonly from: number;
+  readonly to: number;
+  readonly record: number;
+  readonly hash: string;
+  /** The backup's file name, for the journal. */
+  readonly file: string;
+};
+
+export type RestoreView = Omit<NewRestore, "file"> & {
+  readonly id: number;
+  /** Until then no reserve is accepted. */
+  readonly acknowledged: boolean;
 };
 
 // ---------------------------------------------------------------- the served operations
@@ -181,7 +198,8 @@ export class FlushFailed extends Error {}
 // ---------------------------------------------------------------- the admin's operations
 
 export type Refusal = {
-  readonly kind: "not-found" | "refused";
+  /** "needs-approval": it is under dual control, and nothing else is against it. */
+  readonly kind: "not-found" | "refused" | "needs-approval";
   readonly message: string;
 };
 export type Result<T> =
@@ -189,7 +207,12 @@ export type Result<T> =
   | { readonly ok: false; readonly refusal: Refusal };
 
 /** Who does it and why; journalled with every change. */
-export type By = {
+export type By = Person & {
+  /** The approval that it is done under, with whoever approved; nothing but an approval sets it. */
+  readonly approval?: { readonly id: number } & Person;
+};
+
+export type Person = {
   /** The login uid, which sudo does not change; null where the system keeps none. */
   readonly loginUid: number | null;
   readonly loginName: string | null;
@@ -314,6 +337,21 @@ export type Past = {
 /** What became of one raasTxnRef. */
 export type PurchaseView = ReservationView | DeclinedView;
 
+/** What the limits looked at when a purchase was reserved, and when it was given back to them. */
+export type ReservedView = {
+  readonly id: number;
+  readonly requestId: string;
+  readonly reference: string;
+  readonly account: string;
+  readonly productId: number | null;
+  readonly channelId: number | null;
+  readonly reserveAmount: Minor;
+  readonly reservedAt: number;
+  /** The local day whose limits counted it. */
+  readonly day: LocalDay;
+  readonly releasedAt: number | null;
+};
+
 export type FindingView = {
   readonly id: number;
   readonly kind: FindingKind;
@@ -381,6 +419,33 @@ export type ReceiptView = {
   readonly suppressed: number;
 };
 
+/** What one person asks another to approve. */
+export type ApprovalRequest = {
+  readonly act: ActName;
+  /** As the act's entry in acts.ts has them. */
+  readonly args: object;
+  readonly expiresAt: number;
+};
+
+export type ApprovalView = {
+  readonly id: number;
+  readonly act: string;
+  /** What would be done, in the words and figures of the moment it was asked for. */
+  readonly what: string;
+  readonly args: object;
+  readonly state: "open" | "approved" | "rejected" | "expired";
+  readonly askedAt: number;
+  readonly askedBy: Person;
+  readonly expiresAt: number;
+  readonly decidedAt: number | null;
+  readonly decidedBy: Person | null;
+  /** The journal's record of the act, its first one, or that of the rejection. */
+  readonly record: number | null;
+};
+
+/** The newest first; pages follow the approval with an id. Without `all`, the open ones. */
+export type ApprovalFilter = Paging<number> & { readonly all: boolean };
+
 /** Of one local day of debit and product. */
 export type SettlementRow = {
   readonly day: LocalDay;
@@ -412,6 +477,54 @@ export type SettlementMovements = {
 export type Settlement = {
   readonly rows: readonly SettlementRow[];
   readonly movements: SettlementMovements;
+};
+
+/** One posting as an account's statement shows it. */
+export type StatementEntry = {
+  readonly record: JournalView;
+  /** What it adds to the account; negative where it takes from it. */
+  readonly amount: Minor;
+  /** The account's balance after it. */
+  readonly balance: Minor;
+  /** The purchase that it belongs to, if any. */
+  readonly purchase: ReservationView | null;
+};
+
+/** What an account had before a span, what moved in it, and what it had after it. */
+export type Statement = {
+  readonly account: {
+    readonly number: string;
+    readonly name: string;
+    readonly internal: InternalAccount | null;
+  };
+  readonly opening: Minor;
+  /** The sum of what was added, and of what was taken, which is negative. */
+  readonly credits: Minor;
+  readonly debits: Minor;
+  readonly closing: Minor;
+  readonly count: number;
+  /** In the journal's order; read page by page, when they are asked for. */
+  readonly entries: Iterable<StatementEntry>;
+};
+
+/** What requests came to: how many, in which state they are, and their reserveAmounts. */
+export type ActivityFigures = {
+  readonly count: number;
+  readonly debited: number;
+  readonly released: number;
+  readonly reserved: number;
+  readonly declined: number;
+  readonly askedAmount: Minor;
+  readonly debitedAmount: Minor;
+};
+
+/** What was asked in a span, each request counted once; parts are in the order people want. */
+export type Activity = {
+  readonly total: ActivityFigures;
+  readonly days: readonly ({ readonly day: LocalDay } & ActivityFigures)[];
+  readonly answers: readonly ({ readonly outcome: Outcome } & ActivityFigures)[];
+  readonly products: readonly ({ readonly productId: number | null } & ActivityFigures)[];
+  readonly channels: readonly ({ readonly channelId: number | null } & ActivityFigures)[];
 };
 
 /** The newest record of the journal and the newest account, at some moment. */
@@ -484,6 +597,9 @@ export type Store = {
   setStatus(by: By, number: string, status: AccountStatus): Result<AccountView>;
   setOverdraft(by: By, number: string, overdraft: Minor): Result<AccountView>;
   setPin(by: By, number: string, pin: string): Result<AccountView>;
+  /** The keyed hash that a PIN is stored as. */
+  hashPin(number: string, pin: string): Result<Uint8Array>;
+  setPinHash(by: By, number: string, hash: Uint8Array): Result<AccountView>;
   unlockPin(by: By, number: string): Result<AccountView>;
   removePin(by: By, number: string): Result<AccountView>;
   credit(by: By, number: string, amount: Minor): Result<AccountView>;
@@ -512,12 +628,27 @@ export type Store = {
   removeHoliday(by: By, day: LocalDay): Result<Holiday>;
   pauseSales(by: By): Result<null>;
   resumeSales(by: By): Result<null>;
+  /** Notes in a copy that is about to be put in place what it has forgotten. */
+  recordRestore(by: By, restore: NewRestore): Result<null>;
+  /** Lets reserves be accepted again; gives the restores that waited for it. */
+  acknowledgeRestore(by: By): Result<readonly RestoreView[]>;
   /** Journals an act whose effect is outside the database, such as a rotated secret. */
   recordAct(by: By, act: string, detail: string): Result<null>;
   markSent(
     by: By,
     sent: { reservations: readonly number[]; findings: readonly number[] },
   ): Result<null>;
+
+  // Dual control. An act that falls under it is refused by the functions above as "needs-approval",
+  // unless it is done here.
+  /** Records what is asked for; nothing of it takes effect. */
+  askApproval(by: By, request: ApprovalRequest): Result<ApprovalView>;
+  /**
+   * Does what was asked for, with all of its checks as of now, and notes the approval, in one
+   * commit. A refusal of the act leaves the approval open.
+   */
+  approve(by: By, id: number, sealed: Sealed | null): Result<ApprovalView>;
+  rejectApproval(by: By, id: number): Result<ApprovalView>;
 
   // What people look at. Only what is durable. A list comes page by page (pages.ts), and whatever
   // looks at many rows does so in many short reads, so that none holds up the copying of the WAL.
@@ -541,6 +672,10 @@ export type Store = {
   buyerHistory(buyer: string): JournalView[];
   /** Those open at an instant, oldest first; none but them and those that ended since is touched. */
   openReservationsAsOf(at: number): ReservationView[];
+  /** In the order in which they were decided, those reserved in a span; pages follow an id. */
+  reservedInOrder(
+    filter: Paging<number> & { readonly from: number; readonly to: number },
+  ): ReservedView[];
   /** Counts alone, so it waits for no flush: what they count may be on the disk in a moment. */
   overview(before: number): Overview;
   /** The most urgent first. */
@@ -548,6 +683,8 @@ export type Store = {
   finding(id: number): FindingView | null;
   /** All there ever were about one purchase, oldest first. */
   findingsOf(requestId: string, reference: string | null): FindingView[];
+  approvals(filter: ApprovalFilter): ApprovalView[];
+  approval(id: number): ApprovalView | null;
   /** The oldest first; pages follow the record with an id. */
   journal(filter: Paging<number> & { readonly from: number; readonly to: number }): JournalView[];
   /**
@@ -566,10 +703,16 @@ export type Store = {
   receiptsOf(requestId: string, reference: string | null): ReceiptView[];
   /** What was debited and moved from an instant on, up to and without another. */
   settlement(from: number, to: number): Settlement;
+  /** What was asked from an instant on, up to and without another. */
+  activity(from: number, to: number): Activity;
+  /** An account's statement of a span, the bank's own accounts too; null where there is none. */
+  statement(number: string, span: { readonly from: number; readonly to: number }): Statement | null;
   mark(): Mark;
   /** All accounts there were at a mark, with their balances then: the bank's own, then by number. */
   balances(page: Paging<string> & { readonly upTo: Mark }): LedgerAccount[];
   holidays(): Holiday[];
+  /** The oldest first. */
+  restores(): RestoreView[];
   verify(): Check[];
 
   close(): void;

@@ -185,7 +185,13 @@ describe("secrets go in", () => {
     const flags = "--bank-code ACME --currency ZAR --time-zone Africa/Johannesburg --country ZA";
     const exit = await onTerminal(
       ["init", "--data-dir", dataDir, ...flags.split(" ")],
-      [["The secret that Clickatell signs with", SHARED["the secret of the wizard"]]],
+      [
+        ["Where shall the server listen", ""],
+        // The second of the choices: to type it.
+        ["Clickatell signs its requests", "\x1b[B"],
+        ["The secret (not shown)", SHARED["the secret of the wizard"]],
+        ["Make this bank?", ""],
+      ],
     );
     expect(exit).toBe(0);
     expect(readFileSync(join(dataDir, "keys", "signature.json"), "utf8")).toContain(

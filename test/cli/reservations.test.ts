@@ -38,7 +38,11 @@ describe("reservations list gives", () => {
     ["a day through its end", ["--from", "2026-03-03", "--to", "2026-03-03"], ["raas-suspense"]],
     ["an amount", ["--amount", "105.00", "--from", "2026-03-03"], ["raas-suspense"]],
     ["another amount", ["--amount", "105.01", "--from", "2026-03-01"], []],
-    ["a clientTxnRef", ["--client-ref", "client-2", "--from", "2026-03-01"], ["raas-poor"]],
+    [
+      "a clientTxnRef",
+      ["--client-ref", "client-2", "--state", "all", "--from", "2026-03-01"],
+      ["raas-poor"],
+    ],
     [
       "what was declined",
       ["--state", "declined", "--from", "2026-03-01"],

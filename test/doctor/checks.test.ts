@@ -88,6 +88,7 @@ const WELL: Facts = {
       { kind: "signature", state: known({ kind: "signature", ...SECRET }) },
       { kind: "basic", state: known(null) },
     ],
+    handover: false,
     credentials: [],
   },
   backup: known({ folder: "/backups", newestAt: NOW - 5 * 3_600_000, disk: DISK }),
@@ -192,7 +193,7 @@ const BROKEN: readonly Broken[] = [
     "version is 9",
     "newer program",
   ],
-  ["an older database", "database", database({ version: 0 }), "warning", "is 0", "backup first"],
+  ["an older database", "database", database({ version: 0 }), "warning", "is 0", "upgrade --check"],
   ["an old SQLite", "SQLite", { sqliteVersion: "3.51.2" }, "FAIL", "3.51.2", "3.51.3"],
   [
     "no write-ahead log",
@@ -344,6 +345,14 @@ const BROKEN: readonly Broken[] = [
     "warning",
     "after 30 days",
     "secrets retire",
+  ],
+  [
+    "a secret that is left for Clickatell",
+    "secrets",
+    keys({ handover: true }),
+    "warning",
+    "keys/signature.handover is still there",
+    "rm /bank/keys/signature.handover",
   ],
   [
     "nobody authenticated on loopback",

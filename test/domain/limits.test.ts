@@ -1,6 +1,7 @@
 // The bank's limits: 2050 and 2040 of contract.md 2, scopes and windows of the issue's "Limits".
 import { describe, expect, test } from "bun:test";
 import {
+  applicableLimits,
   checkLimits,
   LIMIT_SCOPES,
   type LimitFigures,
@@ -119,4 +120,26 @@ test.each([
   expect(checkLimits(minor(100), limitsOf(given), null)).toBe(
     expected as ReturnType<typeof checkLimits>,
   );
+});
+
+describe("which limits apply", () => {
+  test.each([
+    [{ channelId: 7, productId: 110 }, "1", ["global *", "channel 7", "product 110", "account 1"]],
+    [{ channelId: 7, productId: null }, "1", ["global *", "channel 7", "account 1"]],
+    [{ channelId: null, productId: 9 }, null, ["global *"]],
+  ] as const)("to %p of account %p", (request, account, expected) => {
+    const set = new Set(["global *", "channel 7", "product 110", "account 1"]);
+    const asked: string[] = [];
+    const limits = applicableLimits(
+      (scope, key) => {
+        if (!set.has(`${scope} ${key}`)) return null;
+        asked.push(`${scope} ${key}`);
+        return { ...NOT_SET, min: minor(1) };
+      },
+      request,
+      account,
+    );
+    expect(asked).toEqual([...expected]);
+    expect(Object.keys(limits)).toEqual(asked.map((name) => name.split(" ")[0] ?? ""));
+  });
 });

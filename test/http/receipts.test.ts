@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { createHash, createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { answerOf } from "../../src/http/answered.ts";
 import type { ReceiptView } from "../../src/storage/store.ts";
 import { BY, bytesOutsideKeys, done, newRequestId, reserve, reserveBody } from "./bank.ts";
 import { sharedBank } from "./scenario.ts";
@@ -70,6 +71,12 @@ describe("every request leaves one receipt, with what it was answered", () => {
     expect(answer.status).toBe(status);
     expect(bank().store.receipts(1_000).length).toBe(before + 1);
     const receipt = newest();
+    // What `receipts show` gives as the answer is what went out, byte for byte.
+    const told = answerOf(receipt);
+    expect(told?.body ?? "").toBe(answer.body);
+    for (const [name, value] of Object.entries(told?.headers ?? {})) {
+      expect(answer.headers.get(name)).toBe(value);
+    }
     expect(receipt).toMatchObject({ path, method: "POST", status, responseCode, message });
     expect(receipt.signature).toBe("not-required");
     expect(receipt.receivedAt).toBeWithin(startedAt, Date.now() + 1);

@@ -4,6 +4,7 @@ import { chmodSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } fro
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openBank } from "../../src/bank.ts";
+import { migrateDatabase } from "../../src/storage/sqlite/open.ts";
 import { done } from "../http/bank.ts";
 import { BY, reserveOperation, resultOperation } from "../storage/bank.ts";
 import { knownOf } from "./known.ts";
@@ -22,6 +23,7 @@ describe.each(versions)("of version %s", (version) => {
     const dataDir = join(folder, "bank");
     cpSync(kept, dataDir, { recursive: true });
     chmodSync(dataDir, 0o700);
+    migrateDatabase(dataDir);
     const opened = openBank(dataDir);
     try {
       use(opened);

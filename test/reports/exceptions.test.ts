@@ -5,6 +5,7 @@ import {
   exceptionReport,
   exceptionsCsv,
   exceptionsJson,
+  exceptionsPage,
 } from "../../src/reports/exceptions.ts";
 import { BANK, calendar, csvText, finding, reservation } from "./rows.ts";
 
@@ -94,7 +95,11 @@ describe("a reservation without a result is listed from the midnight that ends d
   ];
   for (const { name, confirmed, holidays, weekend, asOf, ...expected } of rows) {
     test(name, () => {
-      const open = { reservations: [reservation({ reservedAt: local(confirmed) })], findings: [] };
+      const open = {
+        reservations: [reservation({ reservedAt: local(confirmed) })],
+        findings: [],
+        restored: [],
+      };
       const at = { bank: BANK, calendar: calendar(holidays, weekend), asOf: local(asOf) };
       const { unconfirmed } = exceptionReport(open, at);
       expect(unconfirmed.length === 1).toBe(expected.listed);
@@ -110,6 +115,7 @@ const REPORT = exceptionReport(
       reservation({ id: 2, requestId: "raas-2", reference: "ACME-2", firstSentAt: 1 }),
     ],
     findings: [finding(), finding({ id: 8, kind: "unmatched", reference: null, firstSentAt: 1 })],
+    restored: [],
   },
   { bank: BANK, calendar: calendar(), asOf: local("2026-03-12T00:00:00") },
 );
@@ -170,5 +176,28 @@ test("CSV tells the two lists apart by section, and no text of it is a formula",
     businessDays: "8",
     firstSentAt: "",
     kind: "",
+  });
+});
+
+describe("after a restore", () => {
+  const forgotten = finding({ id: 9, kind: "restored", detail: "all of the morning is forgotten" });
+  const restored = exceptionReport(
+    { reservations: [reservation({})], findings: [finding()], restored: [forgotten] },
+    { bank: BANK, calendar: calendar(), asOf: local("2026-03-12T00:00:00") },
+  );
+
+  test("what it forgot heads the report in every format, and is sent and counted with it", () => {
+    expect(Object.keys(exceptionsJson(restored)).indexOf("restored")).toBeLessThan(
+      Object.keys(exceptionsJson(restored)).indexOf("unconfirmed"),
+    );
+    const [first] = exceptionsCsv(restored).rows;
+    expect([first?.[0], first]).toEqual([
+      "restored",
+      expect.arrayContaining(["all of the morning is forgotten"]),
+    ]);
+    const [head] = exceptionsPage(restored).sections;
+    expect([...(head?.rows ?? [])][0]).toContain("all of the morning is forgotten");
+    expect(restored.notSentYet.findings).toEqual([9, 7]);
+    expect(exceptionCount(restored)).toBe(3);
   });
 });

@@ -2,7 +2,7 @@
 import type { Calendar } from "../../src/domain/business-days.ts";
 import { minor, ZERO } from "../../src/domain/money.ts";
 import { type Csv, csvParts } from "../../src/reports/csv.ts";
-import type { Bank, FindingView, ReservationView } from "../../src/storage/store.ts";
+import type { Bank, FindingView, ReceiptView, ReservationView } from "../../src/storage/store.ts";
 
 export const BANK: Bank = {
   code: "ACME",
@@ -69,6 +69,30 @@ export function finding(given: Partial<FindingView> = {}): FindingView {
     firstSentAt: null,
     closedAt: null,
     closeReason: null,
+    ...given,
+  };
+}
+
+export function receipt(given: Partial<ReceiptView> = {}): ReceiptView {
+  return {
+    id: "1",
+    traceId: null,
+    receivedAt: Date.parse("2026-03-02T08:00:00Z"),
+    durationUs: 1_000,
+    peer: "127.0.0.1",
+    method: "POST",
+    path: "/reserveFunds",
+    body: "{}",
+    bodyLength: 2,
+    bodyDigest: null,
+    signature: "not-required",
+    status: 200,
+    responseCode: "0000",
+    message: "Success",
+    reference: "ACME-1",
+    requestId: "raas-1",
+    notes: [],
+    suppressed: 0,
     ...given,
   };
 }

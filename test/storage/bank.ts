@@ -228,8 +228,15 @@ export function temporaryBank(options: TemporaryBankOptions = {}): TemporaryBank
   }
   const apply = (...operations: Operation[]) =>
     store.applyNow(operations, { now, monotonicMs: 0, openSince: now });
-  function applyOne<K extends OperationOutcome["kind"]>(operation: Operation, kind: K) {
-    const [outcome] = apply(operation);
+  function applyOne<K extends OperationOutcome["kind"]>(
+    operation: ReserveOperation | ResultOperation,
+    kind: K,
+  ) {
+    // Received at the clock's time.
+    const [outcome] = apply({
+      ...operation,
+      receipt: { ...operation.receipt, receivedAt: now },
+    });
     if (outcome?.kind !== kind) throw new Error(`${operation.kind} gave ${Bun.inspect(outcome)}`);
     return outcome as Extract<OperationOutcome, { kind: K }>;
   }

@@ -8,7 +8,7 @@ import { openBank } from "../../src/bank.ts";
 import { minor } from "../../src/domain/money.ts";
 import { initBank } from "../../src/init.ts";
 import { MIGRATIONS } from "../../src/storage/sqlite/migrate.ts";
-import { lockForServing } from "../../src/storage/sqlite/open.ts";
+import { lockForServing, migrateDatabase } from "../../src/storage/sqlite/open.ts";
 import type { Store } from "../../src/storage/store.ts";
 import { BY, done, IDENTITY, PIN, reserveOperation } from "./bank.ts";
 
@@ -202,27 +202,18 @@ describe("a program with one more migration", () => {
   });
   afterEach(() => void migrations.pop());
 
-  test("does not migrate under a server of the version before, and says what to do", () => {
-    // The older server runs: it has the lock and the database open.
-    const letGo = lockForServing(dataDir);
-    expect(refusal()).toMatch(/older than this program, and a server runs on it: stop that server/);
-    expect(hasLater()).toBe(false);
-    letGo();
+  test("migrates by an upgrade alone, and neither a command nor a server does it unasked", () => {
+    for (const how of [{}, { serving: true }]) {
+      expect(refusal(how)).toMatch(/an earlier version of this program: run transact-bank upgrade/);
+      expect(hasLater()).toBe(false);
+    }
+    migrateDatabase(dataDir);
+    expect(hasLater()).toBe(true);
     expect(refusal()).toBe("opened");
-    expect(hasLater()).toBe(true);
-    // The lock is free again.
-    lockForServing(dataDir)();
-  });
-
-  test("migrates as it starts to serve, with the lock that it holds itself", () => {
-    const letGo = lockForServing(dataDir);
-    expect(refusal({ serving: true })).toBe("opened");
-    expect(hasLater()).toBe(true);
-    letGo();
   });
 
   test("once it did, the program before refuses the database", () => {
-    expect(refusal()).toBe("opened");
+    migrateDatabase(dataDir);
     migrations.pop();
     expect(refusal()).toMatch(/use the newer program that wrote it/);
     migrations.push(LATER);
@@ -266,7 +257,7 @@ describe("killed in the middle", () => {
     const killed = await runKilled(`
       const { Database } = await import("bun:sqlite");
       const { MIGRATIONS } = await import("${SOURCES}/storage/sqlite/migrate.ts");
-      const { openDatabase } = await import("${SOURCES}/storage/sqlite/open.ts");
+      const { migrateDatabase } = await import("${SOURCES}/storage/sqlite/open.ts");
       const last = "UPDATE bank SET code = 'LATER'";
       MIGRATIONS.push("CREATE TABLE later (filling BLOB); INSERT INTO later " +
         "WITH n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 8000) " +
@@ -277,7 +268,7 @@ describe("killed in the middle", () => {
         if (sql === last) process.kill(process.pid, "SIGKILL"), Bun.sleepSync(10_000);
         return changes;
       };
-      openDatabase("${dataDir}", "FULL");`);
+      migrateDatabase("${dataDir}");`);
     expect(killed).toBe("SIGKILL");
     expect(statSync(join(dataDir, "bank.db-wal")).size).toBeGreaterThan(1_000_000);
     onDatabase((db) => {

@@ -410,7 +410,16 @@ const SMALL = [
   "(subquery-",
   // A view: what is read of the journal for it is a step of its own.
   "entries",
-  ...["bank", "limits", "holidays", "blocked_buyers", "sqlite_schema", "sqlite_master"],
+  ...[
+    "bank",
+    "limits",
+    "holidays",
+    "approvals",
+    "restores",
+    "blocked_buyers",
+    "sqlite_schema",
+    "sqlite_master",
+  ],
   ...["CONSTANT ROW", "json_each", "pragma_foreign_key_check", "pragma_integrity_check"],
 ];
 
@@ -443,6 +452,9 @@ function lookAtAll({ store }: TemporaryBank): void {
   store.openReservationsAsOf(at(9));
   store.findings({ ...page, openAt: at(9) });
   store.overview(at(9));
+  store.approvals({ ...page, all: true });
+  store.approvals({ ...page, all: false });
+  store.approval(1);
   store.finding(1);
   store.findingsOf(requestId, reference);
   store.journal({ ...page, from: 0, to: EVER });

@@ -177,7 +177,7 @@ test.each([
   ["the bank becomes a demo", "UPDATE bank SET demo = 1", "stays a demo"],
   [
     "a second bank",
-    "INSERT INTO bank SELECT 2, code, currency, minor_digits, time_zone, country, demo, created_at, pin_key_check, NULL, NULL, 0, NULL, NULL FROM bank",
+    "INSERT INTO bank (id, code, currency, minor_digits, time_zone, country, demo, created_at) SELECT 2, code, currency, minor_digits, time_zone, country, demo, created_at FROM bank",
     "one_bank",
   ],
   ["text where an amount stands", "UPDATE accounts SET overdraft = 'much'", "cannot store TEXT"],

@@ -1,9 +1,10 @@
 // What an admin changes, each act one journalled commit. Called inside a write (store.ts).
 import type { Database } from "bun:sqlite";
 import { type AccountStatus, available, type InternalAccount } from "../../domain/account.ts";
+import { loosens } from "../../domain/dual-control.ts";
 import { customer, type Entry, internal, transferEntries } from "../../domain/entries.ts";
 import { canonicalBuyerId } from "../../domain/identifiers.ts";
-import type { LimitFigures } from "../../domain/limits.ts";
+import { LIMIT_SCOPES, type LimitFigures, type LimitScope } from "../../domain/limits.ts";
 import { formatAmount, type Minor, minor } from "../../domain/money.ts";
 import type { ReservationState } from "../../domain/reservation.ts";
 import { decideSettle, type SettleAction } from "../../domain/settle.ts";
@@ -78,6 +79,7 @@ export function adminOn(db: Database, { bank, journal, purchases, options }: Par
   const selectLimit = db.query(
     `SELECT ${LIMIT_COLUMNS} FROM limits WHERE scope = ? AND scope_key = ?`,
   );
+  const allLimits = db.query(`SELECT ${LIMIT_COLUMNS} FROM limits`);
   const deleteLimit = db.query("DELETE FROM limits WHERE scope = ? AND scope_key = ?");
   const replaceLimit = db.query(
     `INSERT OR REPLACE INTO limits (scope, scope_key, ${Object.values(FIGURES).join(", ")})
@@ -156,6 +158,12 @@ export function adminOn(db: Database, { bank, journal, purchases, options }: Par
     return row.internal === null ? customer(row.id) : internal(row.internal);
   }
 
+  /** The limits of all scopes that one goes before. */
+  function widerThan(scope: LimitScope): LimitRow[] {
+    const wider = LIMIT_SCOPES.slice(0, LIMIT_SCOPES.indexOf(scope));
+    return (allLimits.all() as LimitRow[]).filter((row) => wider.includes(row.scope));
+  }
+
   function writeLimits(
     by: By,
     name: string,
@@ -170,7 +178,8 @@ export function adminOn(db: Database, { bank, journal, purchases, options }: Par
     const isEmpty = Object.keys(FIGURES).every((key) => after[key as keyof LimitFigures] === null);
     if (isEmpty) deleteLimit.run(scope, scopeKey);
     else replaceLimit.run({ ...after });
-    act(by, name, `${scope} ${scopeKey}`, JSON.stringify({ before, after: figures }));
+    const detail = { before, after: figures, loosens: loosens(before, figures, widerThan(scope)) };
+    act(by, name, `${scope} ${scopeKey}`, JSON.stringify(detail));
     return isEmpty ? null : after;
   }
 
@@ -299,13 +308,19 @@ export function adminOn(db: Database, { bank, journal, purchases, options }: Par
       act(by, "accounts overdraft", number, JSON.stringify(detail));
     },
 
-    setPin(by: By, number: string, pin: string): void {
-      const row = customerAccount(number);
+    hashPin(number: string, pin: string): Uint8Array {
+      customerAccount(number);
       if (options.pinKey === null) refuse("the PIN key is missing: no PIN can be set");
+      return pinHash(options.pinKey, number, pin);
+    },
+
+    setPinHash(by: By, number: string, hash: Uint8Array): void {
+      const row = customerAccount(number);
       db.query(
         "UPDATE accounts SET pin_hash = ?, pin_failures = 0, pin_locked = 0 WHERE id = ?",
-      ).run(pinHash(options.pinKey, number, pin), row.id);
-      act(by, "accounts set-pin", number);
+      ).run(hash, row.id);
+      const detail = row.hasPin === 0 ? null : JSON.stringify({ replaced: true });
+      act(by, "accounts set-pin", number, detail);
     },
 
     unlockPin(by: By, number: string): void {

@@ -1,12 +1,13 @@
 // Writes postings, admin acts and findings. Nothing here decides; nothing is ever changed.
 import type { Database } from "bun:sqlite";
 import type { InternalAccount } from "../../domain/account.ts";
+import { type ControlledKind, controlledKinds } from "../../domain/dual-control.ts";
 import { type Entry, type EntryAccount, sumOf } from "../../domain/entries.ts";
 import type { FindingDraft } from "../../domain/finding.ts";
 import { LARGEST_BALANCE } from "../../domain/money.ts";
 import { type ChainedContent, type ChainHead, chainNext, chainStart } from "../chain.ts";
 import type { Bank, By, JournalView } from "../store.ts";
-import { refuse } from "./refused.ts";
+import { Refused, refuse } from "./refused.ts";
 
 export type JournalRecord = {
   readonly at: number;
@@ -35,8 +36,11 @@ export type Hold = { readonly accountId: number; readonly amount: number };
 
 export type Journal = ReturnType<typeof journalOn>;
 
-/** The journal's writer on one connection; call its functions inside a write. */
-export function journalOn(db: Database, bank: Bank) {
+/**
+ * The journal's writer on one connection; call its functions inside a write. What is `controlled`
+ * is written of an operator only under an approval: every act comes by here.
+ */
+export function journalOn(db: Database, bank: Bank, controlled: readonly ControlledKind[]) {
   const newest = db.query("SELECT id, hash FROM journal WHERE id = (SELECT max(id) FROM journal)");
   const hashOfRecord = db.query("SELECT hash FROM journal WHERE id = ?");
   const start = chainStart(bank);
@@ -78,8 +82,32 @@ export function journalOn(db: Database, bank: Bank) {
 
   const head = (): ChainHead => (newest.get() as ChainHead | null) ?? start;
 
+  const control = JSON.stringify(controlled);
+  const controlNow = db.query("SELECT dual_control AS kinds FROM bank");
+  const setControl = db.query("UPDATE bank SET dual_control = ?");
+
+  /** Says, before the first act since, that something else is under dual control now. */
+  function noteControl({ approval: _, ...by }: By, at: number): void {
+    const { kinds } = controlNow.get() as { kinds: string };
+    if (kinds === control) return;
+    setControl.run(control);
+    const detail = `{"before":${kinds},"after":${control}}`;
+    write({ at, kind: "act", act: "dual control", detail, by: { ...by, reason: null } }, []);
+  }
+
+  /** Refuses an operator's act that is under dual control, unless another approved it. */
+  function checkControl(entry: JournalRecord, by: By): void {
+    noteControl(by, entry.at);
+    if (by.approval !== undefined) return;
+    const kinds = controlledKinds(entry).filter((kind) => controlled.includes(kind));
+    if (kinds.length === 0) return;
+    const message = `${entry.act} is under dual control (${kinds.join(", ")}): another must approve`;
+    throw new Refused({ kind: "needs-approval", message });
+  }
+
   /** Writes one row; gives its id. */
   function write(entry: JournalRecord, entries: readonly Entry[]): number {
+    if (entry.by !== null) checkControl(entry, entry.by);
     const last = batch?.head ?? head();
     const id = last.id + 1;
     const [first, second, third] = entries;
@@ -116,6 +144,7 @@ export function journalOn(db: Database, bank: Bank) {
 
   return {
     head,
+    noteControl,
 
     hashOf: (record: number): Uint8Array | null =>
       (hashOfRecord.get(record) as { hash: Uint8Array } | null)?.hash ?? null,

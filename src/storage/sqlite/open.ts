@@ -1,7 +1,7 @@
 // Opens and creates the database file. Settings and why are here and nowhere else.
 import { Database } from "bun:sqlite";
 import { accessSync, constants, existsSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { INTERNAL_ACCOUNTS } from "../../domain/account.ts";
 import type { BankIdentity } from "../store.ts";
 import { isNewest, migrate, NewerDatabase, versionOf } from "./migrate.ts";
@@ -117,7 +117,7 @@ export const isBusy = (error: unknown): boolean => codeOf(error).startsWith("SQL
 export function cannotOpen(file: string, error: unknown): CannotOpen {
   if (error instanceof CannotOpen) return error;
   const message = error instanceof Error ? error.message : String(error);
-  if (error instanceof NewerDatabase) return new CannotOpen(message);
+  if (error instanceof NewerDatabase) return new NewerBank(message, dirname(file));
   if (isBusy(error)) return new CannotOpen(`${file} is busy: try again in a moment`);
   const advice = /^SQLITE_(CANTOPEN|IOERR)/.test(codeOf(error))
     ? "check the disk, its rights and the limit of open files"
@@ -125,34 +125,47 @@ export function cannotOpen(file: string, error: unknown): CannotOpen {
   return new CannotOpen(`${file} cannot be opened (${message}): ${advice}`);
 }
 
+/** A later program wrote the database: going back is refused. */
+export class NewerBank extends CannotOpen {
+  readonly dataDir: string;
+  constructor(message: string, dataDir: string) {
+    super(message);
+    this.dataDir = dataDir;
+  }
+}
+
+/** The database is older than the program: only an upgrade, after a backup, migrates it. */
+export class OlderDatabase extends CannotOpen {}
+
 /**
- * Migrates a database that is older than the program, and never below a server: an older program
- * that serves goes by the old tables. A server that opens its database holds the lock itself.
+ * Migrates a data dir's database to the newest version; nothing else does. Whoever calls this holds
+ * what keeps servers away (lockForServing): an older program that serves goes by the old tables.
  */
-function migrateOpened(db: Database, dataDir: string, synchronous: "FULL" | "NORMAL"): void {
-  const taken =
-    "the database is older than this program, and a server runs on it: stop that server, start " +
-    "this version's, then run the command again";
-  const unlock = synchronous === "NORMAL" ? () => {} : lockForServing(dataDir, taken);
+export function migrateDatabase(dataDir: string): void {
+  const db = openAsItIs(dataDir);
   try {
     migrate(db);
   } finally {
-    unlock();
+    db.close();
   }
 }
 
 /**
- * Opens the database of a data dir and migrates it.
+ * Opens the database of a data dir; one of an earlier version is refused.
  * `synchronous` is FULL for a command, which flushes at each commit, and NORMAL for the server,
  * which flushes the WAL itself before any answer. Throws CannotOpen with what to do.
  */
 export function openDatabase(dataDir: string, synchronous: "FULL" | "NORMAL"): Database {
   return opened(dataDir, synchronous, (db) => {
-    if (!isNewest(db)) migrateOpened(db, dataDir, synchronous);
+    if (isNewest(db)) return;
+    throw new OlderDatabase(
+      "the database was made by an earlier version of this program: run transact-bank upgrade, " +
+        "which makes a backup first, as serve does when it starts",
+    );
   });
 }
 
-/** Opens it for a copy, without migrating it; one that a later program wrote is refused. */
+/** Opens it whatever its version, for a copy or an upgrade; a later program's is refused. */
 export function openAsItIs(dataDir: string): Database {
   return opened(dataDir, "FULL", (db) => void isNewest(db));
 }
@@ -164,6 +177,20 @@ export function schemaVersionOf(dataDir: string): number {
     return versionOf(db);
   } finally {
     db.close();
+  }
+}
+
+/** Whose bank is in a data dir; null where its database cannot be read. */
+export function bankCodeOf(dataDir: string): string | null {
+  try {
+    const db = openAsItIs(dataDir);
+    try {
+      return (db.query("SELECT code FROM bank").get() as { code: string } | null)?.code ?? null;
+    } finally {
+      db.close();
+    }
+  } catch {
+    return null;
   }
 }
 

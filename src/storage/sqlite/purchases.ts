@@ -30,11 +30,11 @@ import type {
   ResultOperation,
   StoreOptions,
 } from "../store.ts";
+import { counted, givenBack, usageIn } from "../usage.ts";
 import type { Journal } from "./journal.ts";
 import { pinMatches } from "./pins.ts";
 import { receiptsOn } from "./receipts.ts";
 import { rulesOn } from "./rules.ts";
-import { counted, givenBack, usageIn } from "./usage.ts";
 
 type AccountRow = {
   id: number;

@@ -20,10 +20,12 @@ import type {
   Overview,
   Store,
 } from "../store.ts";
+import { activityOn } from "./activity.ts";
 import { LIMIT_COLUMNS } from "./admin.ts";
 import { pastOn } from "./past.ts";
 import { reservationsOn } from "./reservations.ts";
 import { settlementOn } from "./settlement.ts";
+import { statementOn } from "./statement.ts";
 import { idsInTime } from "./walk.ts";
 
 const FINDING = `SELECT f.id, f.kind, f.request_id AS requestId, f.reference, f.detail,
@@ -122,6 +124,10 @@ export function readsOn(db: Database, bank: BankIdentity) {
   const journal = (where: string, ...values: (number | string)[]) =>
     (db.query(`${JOURNAL} ${where}`).all(...values) as JournalRow[]).map(journalView);
 
+  const records = (ids: readonly number[]) =>
+    journal("WHERE j.id IN (SELECT value FROM json_each(?)) ORDER BY j.id", JSON.stringify(ids));
+  const { withIds, ...purchases } = reservationsOn(db, bank);
+
   /** The findings of one kind in the order of their ids. */
   function findingsOfKind(kind: FindingKind, { openAt, after, limit }: FindingFilter) {
     const values = { kind, after: after ?? 0, by: openAt ?? Number.MAX_SAFE_INTEGER, limit };
@@ -203,7 +209,9 @@ export function readsOn(db: Database, bank: BankIdentity) {
   const customersAccounts = db.query(`${LEDGER_ACCOUNT} AND +a.internal IS NULL ${byNumber}`);
 
   return {
-    ...reservationsOn(db, bank),
+    ...purchases,
+    ...statementOn(db, { records, reservations: withIds }),
+    ...activityOn(db, bank),
     ...settlementOn(db, bank),
     ...pastOn(db, bank),
 
@@ -275,10 +283,7 @@ export function readsOn(db: Database, bank: BankIdentity) {
     journalOf(requestId: string): JournalView[] {
       const about = aboutPurchase.get(requestId) as AboutPurchase | null;
       const ids = recordsOfPurchase.values({ requestId, id: about?.id ?? null }).flat();
-      return journal(
-        "WHERE j.id IN (SELECT value FROM json_each(?)) ORDER BY j.id",
-        JSON.stringify([...ids, ...actsAbout(about)]),
-      );
+      return records([...(ids as number[]), ...actsAbout(about)]);
     },
 
     buyerHistory(buyer: string): JournalView[] {

@@ -1,6 +1,6 @@
 // What verify counts anew: a figure for each account, and the limits' counters of one account.
 import { addDays, type LocalDay } from "../../domain/local-time.ts";
-import { DAYS_KEPT } from "./usage.ts";
+import { DAYS_KEPT } from "../usage.ts";
 
 /** Account ids up to here have their place in one array; beyond it stands only what is damaged. */
 const MOST_IN_ARRAY = 2 ** 24;

@@ -15,6 +15,8 @@ import type {
   PurchaseView,
   ReservationFilter,
   ReservationView,
+  ReservedView,
+  Store,
 } from "../store.ts";
 import { type IdSpan, idsInTime, type Place, walkByTime } from "./walk.ts";
 
@@ -99,6 +101,8 @@ const sqlOf = (conditions: readonly Condition[]) =>
   conditions.map(([sql]) => ` AND ${sql}`).join("");
 const valuesOf = (conditions: readonly Condition[]) =>
   conditions.flatMap(([, ...values]) => values);
+
+type InOrder = Parameters<Store["reservedInOrder"]>[0];
 
 /** Gives the next ids at each call, descending, and none at the list's end. */
 type Ids = () => number[];
@@ -195,6 +199,17 @@ export function reservationsOn(db: Database, bank: BankIdentity) {
      ORDER BY resolved_at, id LIMIT ?`,
   );
 
+  const newestId = db.query("SELECT max(id) AS last FROM requests");
+  const reservedBetween = db.query(
+    `SELECT r.id, r.request_id AS requestId, r.reference, a.number AS account,
+       r.product_id AS productId, r.channel_id AS channelId, r.reserve_amount AS reserveAmount,
+       r.reserved_at AS reservedAt, r.local_day AS day,
+       CASE r.state WHEN 'released' THEN r.resolved_at END AS releasedAt
+     FROM requests r JOIN accounts a ON a.id = r.account_id
+     WHERE r.id > ? AND r.id <= ? AND r.reserved_at >= ? AND r.reserved_at < ?
+     ORDER BY r.id LIMIT ?`,
+  );
+
   function idsFor(filter: PurchaseFilter): Ids {
     const { account, buyer, state, after } = filter;
     if (account !== undefined) return chainedIds(db, [account], after);
@@ -249,9 +264,24 @@ export function reservationsOn(db: Database, bank: BankIdentity) {
 
     purchase,
 
+    /** The reservations with these ids, at most a page of them. */
+    withIds: (ids: readonly number[]): ReservationView[] =>
+      passing(ids, { limit: ids.length }).filter(isReservation),
+
     reservation(ref: string): ReservationView | null {
       const found = purchase(ref);
       return found !== null && isReservation(found) ? found : null;
+    },
+
+    /** Each window of ids is one short read; the clock may have been set back, so all are looked at. */
+    reservedInOrder({ after = 0, limit, from, to }: InOrder): ReservedView[] {
+      const { last } = newestId.get() as { last: number | null };
+      const rows: ReservedView[] = [];
+      for (let id = after; id < (last ?? 0) && rows.length < limit; id += PAGE_SIZE) {
+        const left = limit - rows.length;
+        rows.push(...(reservedBetween.all(id, id + PAGE_SIZE, from, to, left) as ReservedView[]));
+      }
+      return rows;
     },
 
     openReservationsAsOf(at: number): ReservationView[] {

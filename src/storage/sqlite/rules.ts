@@ -2,7 +2,13 @@
 // paused. They are read anew when another connection has changed anything, so that an admin's
 // change is in force for the very next batch.
 import type { Database } from "bun:sqlite";
-import type { LimitFigures, LimitScope, Limits } from "../../domain/limits.ts";
+import {
+  applicableLimits,
+  type FindLimit,
+  type LimitFigures,
+  type LimitScope,
+  type Limits,
+} from "../../domain/limits.ts";
 
 type LimitDbRow = { scope: LimitScope; scope_key: string } & LimitFigures;
 
@@ -18,7 +24,11 @@ type Rules = {
 
 export function rulesOn(db: Database) {
   const dataVersion = db.query("PRAGMA data_version");
-  const selectPaused = db.query("SELECT sales_paused_at IS NOT NULL AS paused FROM bank");
+  // A restored bank sells nothing until what it has forgotten is acknowledged.
+  const selectPaused = db.query(
+    `SELECT sales_paused_at IS NOT NULL
+       OR EXISTS (SELECT 1 FROM restores WHERE acknowledged_by IS NULL) AS paused FROM bank`,
+  );
   const selectLimits = db.query(`${LIMIT} WHERE scope <> 'account'`);
   const selectAccountLimit = db.query(`${LIMIT} WHERE scope = 'account' AND scope_key = ?`);
   const anyAccountLimit = db.query("SELECT 1 FROM limits WHERE scope = 'account' LIMIT 1");
@@ -35,6 +45,12 @@ export function rulesOn(db: Database) {
     };
     return known;
   }
+
+  const find: FindLimit = (scope, key) => {
+    const { limits, hasAccountLimits } = rules();
+    if (scope !== "account") return limits.get(`${scope} ${key}`);
+    return hasAccountLimits ? (selectAccountLimit.get(key) as LimitDbRow | null) : null;
+  };
 
   return {
     /** Call inside a write, before its first question: forgets what others have changed. */
@@ -56,18 +72,7 @@ export function rulesOn(db: Database) {
       request: { readonly channelId: number | null; readonly productId: number | null },
       account: string | null,
     ): Limits {
-      const { limits, hasAccountLimits } = rules();
-      const found: { [scope in LimitScope]?: LimitFigures } = {};
-      const add = (scope: LimitScope, limit: LimitFigures | null | undefined) => {
-        if (limit) found[scope] = limit;
-      };
-      add("global", limits.get("global *"));
-      add("channel", limits.get(`channel ${request.channelId}`));
-      add("product", limits.get(`product ${request.productId}`));
-      if (hasAccountLimits && account !== null) {
-        add("account", selectAccountLimit.get(account) as LimitDbRow | null);
-      }
-      return found;
+      return applicableLimits(find, request, account);
     },
   };
 }

@@ -42,6 +42,7 @@ export function settingsOf(db: Database) {
   const buyers = perAccount(0);
   const blocked = new Set<string>();
   const limits = new Map<string, Figures>();
+  const restores = { made: 0, open: 0 };
 
   const idOf = (number: string) => (selectId.get(number) as { id: number } | null)?.id ?? 0;
 
@@ -73,6 +74,13 @@ export function settingsOf(db: Database) {
       buyers.add(idOf(number), -buyerFigure(buyerId)),
     "accounts block-buyer": (buyerId) => void blocked.add(buyerId),
     "accounts unblock-buyer": (buyerId) => void blocked.delete(buyerId),
+    "backup restore"() {
+      restores.made += 1;
+      restores.open += 1;
+    },
+    "restore acknowledge"() {
+      restores.open = 0;
+    },
     "limits set": setLimits,
     "limits unset": setLimits,
   };
@@ -127,7 +135,17 @@ export function settingsOf(db: Database) {
       );
       const marks = (buyerIds: Iterable<string>) => new Map([...buyerIds].map((id) => [id, true]));
       const now = db.query("SELECT buyer_id FROM blocked_buyers").values().flat() as string[];
+      const { made, open } = db
+        .query("SELECT count(*) AS made, count(*) - count(acknowledged_by) AS open FROM restores")
+        .get() as typeof restores;
+      const isAsJournalled = made === restores.made && open === restores.open;
       return [
+        ...(isAsJournalled
+          ? []
+          : [
+              `restores: ${made}, ${open} of them not acknowledged; the journal says ` +
+                `${restores.made} and ${restores.open}`,
+            ]),
         ...differences<Figures>(limits, seen, (target, was = {}, is = {}) => {
           const [before, after] = [figuresText(was), figuresText(is)];
           return before === after ? null : `limits of ${target}: ${after}, set was ${before}`;

@@ -20,6 +20,8 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import type { ControlledKind } from "../../domain/dual-control.ts";
+import { actOf } from "../acts.ts";
 import {
   type AccountView,
   type Bank,
@@ -34,6 +36,7 @@ import {
   type StoreOptions,
 } from "../store.ts";
 import { adminOn } from "./admin.ts";
+import { approvalsOn } from "./approvals.ts";
 import { concernsWholeBatch, messageOf, portError } from "./errors.ts";
 import { journalOn } from "./journal.ts";
 import { BUSY_TIMEOUT_MS, CannotOpen, isBusy, openDatabase, WAL_BYTES, WAL_FILE } from "./open.ts";
@@ -41,6 +44,7 @@ import { pinKeyCheck } from "./pins.ts";
 import { purchasesOn } from "./purchases.ts";
 import { readsOn } from "./reads.ts";
 import { Refused, refuse } from "./refused.ts";
+import { RESTORED, restoresOn } from "./restores.ts";
 import { verify } from "./verify.ts";
 
 type BankRow = {
@@ -68,8 +72,19 @@ export function readBank(db: Database): Bank {
   return {
     ...identity,
     demo: row.demo === 1,
-    salesPaused: pausedAt === null ? null : { at: pausedAt, reason: pausedReason ?? "" },
+    salesPaused:
+      pausedAt === null ? pausedByRestore(db) : { at: pausedAt, reason: pausedReason ?? "" },
   };
+}
+
+/** A restored bank sells nothing until that is acknowledged; one of an earlier version knows none. */
+function pausedByRestore(db: Database): Bank["salesPaused"] {
+  const table = db.query("SELECT 1 FROM sqlite_schema WHERE name = 'restores'").get();
+  if (table === null) return null;
+  const { at } = db
+    .query("SELECT max(to_at) AS at FROM restores WHERE acknowledged_by IS NULL")
+    .get() as { at: number | null };
+  return at === null ? null : { at, reason: RESTORED };
 }
 
 /** An operation of a batch, or in its place why it is left out. */
@@ -110,12 +125,13 @@ export type SqliteStore = Store & {
 };
 
 /**
- * `dryRun`: each write of an admin is done, gives what it comes to, and is rolled back. `walBytes`:
+ * `dualControl`: what an operator does only under an approval. `dryRun`: each write of an admin is done, gives what it comes to, and is rolled back. `walBytes`:
  * the WAL's length while it serves; tests that start many servers keep it short.
  */
 export type SqliteStoreOptions = StoreOptions & {
   readonly serving: boolean;
   readonly dryRun?: boolean;
+  readonly dualControl?: readonly ControlledKind[];
   readonly walBytes?: number;
 };
 
@@ -136,10 +152,12 @@ export function openSqliteStore(dataDir: string, options: SqliteStoreOptions): S
 function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): SqliteStore {
   const bank = readBank(db);
   checkPinKey(db, options.pinKey);
-  const journal = journalOn(db, bank);
+  const journal = journalOn(db, bank, options.dualControl ?? []);
   const purchases = purchasesOn(db, { bank, journal, options });
   const admin = adminOn(db, { bank, journal, purchases, options });
   const reads = readsOn(db, bank);
+  const restores = restoresOn(db, { bank, journal, now: options.now });
+  const approvals = approvalsOn(db, { bank, journal, reads, options });
   const walFile = join(dataDir, WAL_FILE);
   let wal: number | null = null;
 
@@ -151,9 +169,11 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
 
   /** Runs one admin act in one commit. A refusal rolls back and comes out as a value. */
   function write<T>(act: () => T): Result<T> {
+    // An act under an approval is a write within a write: a savepoint of the one commit.
+    const undo = options.dryRun === true && !db.inTransaction;
     const inCommit = db.transaction(() => {
       const value = act();
-      if (options.dryRun === true) throw new Undone(value);
+      if (undo) throw new Undone(value);
       return value;
     });
     try {
@@ -268,7 +288,7 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
     db.run("PRAGMA busy_timeout = 0");
   }
 
-  return {
+  const store: SqliteStore = {
     bank: () => readBank(db),
 
     neverWait,
@@ -347,7 +367,10 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
     setStatus: (by, number, status) => onAccount(number, () => admin.setStatus(by, number, status)),
     setOverdraft: (by, number, overdraft) =>
       onAccount(number, () => admin.setOverdraft(by, number, overdraft)),
-    setPin: (by, number, pin) => onAccount(number, () => admin.setPin(by, number, pin)),
+    setPin: (by, number, pin) =>
+      onAccount(number, () => admin.setPinHash(by, number, admin.hashPin(number, pin))),
+    hashPin: (number, pin) => write(() => admin.hashPin(number, pin)),
+    setPinHash: (by, number, hash) => onAccount(number, () => admin.setPinHash(by, number, hash)),
     unlockPin: (by, number) => onAccount(number, () => admin.unlockPin(by, number)),
     removePin: (by, number) => onAccount(number, () => admin.removePin(by, number)),
     credit: (by, number, amount) => onAccount(number, () => admin.credit(by, number, amount)),
@@ -368,9 +391,30 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
     addHolidays: (by, holidays) => write(() => admin.addHolidays(by, holidays)),
     removeHoliday: (by, day) => write(() => admin.removeHoliday(by, day)),
     pauseSales: (by) => write(() => admin.pauseSales(by)),
-    resumeSales: (by) => write(() => admin.resumeSales(by)),
+    resumeSales: (by) =>
+      write(() => {
+        restores.refuseOpen();
+        return admin.resumeSales(by);
+      }),
+    recordRestore: (by, restore) => write(() => restores.record(by, restore)),
+    acknowledgeRestore: (by) => write(() => restores.acknowledge(by)),
     recordAct: (by, act, detail) => write(() => admin.recordAct(by, act, detail)),
     markSent: (by, sent) => write(() => admin.markSent(by, sent)),
+
+    askApproval: (by, request) => write(() => approvals.view(approvals.ask(by, request))),
+    approve: (by, id, sealed) =>
+      write(() => {
+        const asked = approvals.toApprove(by, id);
+        const result = actOf(asked.act).perform(store, asked.by, asked.args as never, sealed);
+        if (!result.ok) throw new Refused(result.refusal);
+        asked.done();
+        return approvals.view(id);
+      }),
+    rejectApproval: (by, id) =>
+      write(() => {
+        approvals.reject(by, id);
+        return approvals.view(id);
+      }),
 
     buyer: durable(reads.buyer),
     accounts: durable(reads.accounts),
@@ -383,10 +427,13 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
     past: durable(reads.past),
     buyerHistory: durable(reads.buyerHistory),
     openReservationsAsOf: durable(reads.openReservationsAsOf),
+    reservedInOrder: durable(reads.reservedInOrder),
     overview: reads.overview,
     findings: durable(reads.findings),
     finding: durable(reads.finding),
     findingsOf: durable(reads.findingsOf),
+    approvals: durable(approvals.list),
+    approval: durable(approvals.find),
     journal: durable(reads.journal),
     journalOf: durable(reads.journalOf),
     journalHead: durable(journal.head),
@@ -395,9 +442,12 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
     receipt: durable(purchases.receipts.show),
     receiptsOf: durable(purchases.receipts.about),
     settlement: durable(reads.settlement),
+    activity: durable(reads.activity),
+    statement: durable(reads.statement),
     mark: durable(reads.mark),
     balances: durable(reads.balances),
     holidays: durable(reads.holidays),
+    restores: durable(restores.list),
     verify: durable(() => verify(db, readBank(db))),
 
     close() {
@@ -406,6 +456,7 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
       db.close();
     },
   };
+  return store;
 }
 
 /** Moves all that the WAL holds into the database, by new writes, and flushes that. */

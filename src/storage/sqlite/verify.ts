@@ -15,6 +15,7 @@ import type { Bank, Check } from "../store.ts";
 import { amountOf, CHAINED_COLUMNS } from "./journal.ts";
 import { type Counted, counterProblems, type PerAccount, perAccount } from "./recount.ts";
 import { settingsOf } from "./settings.ts";
+import { approvalsCheck } from "./verify-approvals.ts";
 import { type Place, walkByTime } from "./walk.ts";
 
 const MOST_PROBLEMS = 20;
@@ -31,6 +32,8 @@ const NAMES = {
   gaps: "the journal has no gap",
   chain: "each record of the journal follows from the one before it, by its hash",
   settings: "overdrafts, statuses, buyers and limits are what the journal says was set",
+  controlled: "what was under dual control was approved by another person",
+  approvals: "each approval was asked for, and used once for what was asked",
   debits: "each debited reservation has its one debit, of its own amount, and no other has one",
   settlement: "each debit gave Clickatell the reservation's settlementAmount",
   asked: "each request stands as its receipt says that it came",
@@ -178,8 +181,9 @@ function runOn(db: Database, checks: readonly PageCheck[], problems: Problems) {
 
 /** A record of the journal as it is hashed, by name where this file looks at it. */
 function columnsOf(content: ChainedContent) {
-  const [id, , , act, subject, detail, , , , ...entries] = content;
-  return { id: id as number, act, subject, detail, entries: entries as (number | null)[] };
+  const [id, , kind, act, subject, detail, , actor, , ...entries] = content;
+  const record = { id: id as number, kind, act, subject, detail, actor };
+  return { ...record, entries: entries as (number | null)[] };
 }
 
 /** Follows the journal's hashes; one that is off names its record and not all that follow. */
@@ -199,6 +203,7 @@ function journalOf(db: Database, bank: Bank, problems: Problems) {
   const check = runOn(db, OF_POSTINGS, problems);
   const checkChain = chainCheck(bank, problems);
   const settings = settingsOf(db);
+  const approvals = approvalsCheck(db);
   const records = db.query(
     `SELECT ${CHAINED_COLUMNS}, hash FROM journal WHERE id > $after AND id <= $last ORDER BY id`,
   );
@@ -211,6 +216,8 @@ function journalOf(db: Database, bank: Bank, problems: Problems) {
       const record = columnsOf(row);
       checkChain(record.id, row, hash);
       settings.follow(record);
+      const unapproved = approvals.follow(record);
+      if (unapproved !== null) problems.add("controlled", unapproved);
       const { entries } = record;
       for (let at = 0; at < entries.length; at += 2) {
         const [account, amount] = [entries[at], entries[at + 1]];
@@ -224,6 +231,7 @@ function journalOf(db: Database, bank: Bank, problems: Problems) {
     ...pages,
     sums,
     settings,
+    approvals,
     checkGaps(): void {
       if (count !== last) problems.add("gaps", `journal: ${count} rows, the last one is ${last}`);
     },
@@ -381,6 +389,7 @@ function checkAccounts(db: Database, known: Known, problems: Problems): number[]
   db.transaction(() => {
     known.journal.catchUp();
     problems.add("settings", ...known.journal.settings.otherProblems());
+    problems.add("approvals", ...known.journal.approvals.problems());
   })();
 
   let total = 0;

@@ -1,9 +1,9 @@
 // The counters that limits look at: what an account reserved in a local day and month. They stand
 // in the account's own row as {"2026-03":{"*":[amount,count],"c7":[...]},"2026-03-02":{...}}: "*"
 // for all, "c" a channel, "p" a product. Pure: text in, text out; the view usage reads the same.
-import type { Usage, UsageByScope } from "../../domain/limits.ts";
-import { addDays, type LocalDay, monthOf } from "../../domain/local-time.ts";
-import { minor } from "../../domain/money.ts";
+import type { Usage, UsageByScope } from "../domain/limits.ts";
+import { addDays, type LocalDay, monthOf } from "../domain/local-time.ts";
+import { minor } from "../domain/money.ts";
 
 export type UsageKey = {
   readonly day: LocalDay;
