@@ -2,17 +2,18 @@
 import { existsSync } from "node:fs";
 import { constants, setPriority, tmpdir } from "node:os";
 import { basename, resolve } from "node:path";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { type Backup, backupFolder, backupKeys, createBackup } from "../src/backup/create.ts";
 import { problemsOf } from "../src/backup/examine.ts";
 import { type BackupFile, backupsIn, type Manifest, manifestOf } from "../src/backup/format.ts";
 import { newKeyFile, readKeyFile } from "../src/backup/key-file.ts";
 import { type Restored, restoreBackup, targetOf } from "../src/backup/restore.ts";
+import { removeExpired } from "../src/backup/schedule.ts";
 import { verifyBackup } from "../src/backup/verify.ts";
 import { readConfig } from "../src/config.ts";
 import { isoTime, localTimeText } from "../src/domain/local-time.ts";
 import { writeFileDurably } from "../src/files.ts";
-import { EXIT, Failure } from "./failure.ts";
+import { describe, EXIT, Failure } from "./failure.ts";
 import { facts, note, table } from "./output.ts";
 import { canAsk, confirmByName } from "./prompt.ts";
 import {
@@ -23,14 +24,16 @@ import {
   dataDirOf,
   group,
   printAnswer,
+  type Session,
   typedAction,
+  unwrap,
   withBank,
   withoutBank,
 } from "./session.ts";
 import { whoIsIt } from "./who.ts";
 
 type KeyOption = { readonly keyFile?: string };
-type CreateOptions = KeyOption & { readonly folder?: string };
+type CreateOptions = KeyOption & { readonly folder?: string; readonly scheduled?: true };
 
 const KEY_FILE = "--key-file <file>";
 
@@ -74,6 +77,15 @@ function backupText({ file, size, sha256, encrypted, manifest }: Backup): string
   ].join("\n");
 }
 
+async function makeScheduled({ dataDir, config, store }: Session): Promise<Backup> {
+  try {
+    return await createBackup({ dataDir, config });
+  } catch (error) {
+    unwrap(store.backupFailed(describe(error).message));
+    throw error;
+  }
+}
+
 function addCreate(backup: Command): void {
   command(backup, {
     form: "create",
@@ -83,10 +95,16 @@ function addCreate(backup: Command): void {
   })
     .option("--folder <folder>", "where to put it; config.toml's, or backups in the data dir")
     .option(KEY_FILE, "encrypt it to the age recipients in this file; config.toml's, or none")
+    // Of the server alone: a failure becomes a finding, a success removes what is no longer kept.
+    .addOption(new Option("--scheduled").hideHelp())
     .action(
-      withBank<[], CreateOptions>(async ({ dataDir, config }, _, { folder, keyFile }) => {
+      withBank<[], CreateOptions>(async (session, _, { folder, keyFile, scheduled }) => {
         giveWay();
-        const made = await createBackup({ dataDir, config, folder, keyFile });
+        const { dataDir, config, store, by, bank } = session;
+        const source = { dataDir, config, folder, keyFile };
+        const made = await (scheduled ? makeScheduled(session) : createBackup(source));
+        if (folder === undefined) unwrap(store.backupMade(by, basename(made.file)));
+        if (scheduled) removeExpired(dataDir, config, bank);
         return { json: backupJson(made), text: () => backupText(made) };
       }),
     );
@@ -154,7 +172,12 @@ function addVerify(backup: Command): void {
     ],
   })
     .option(KEY_FILE, "its secret key, where it is encrypted")
-    .option("--work-folder <folder>", "room for what is in it, in clear", tmpdir())
+    .addOption(
+      new Option("--work-folder <folder>", "room for what is in it, in clear").default(
+        tmpdir(),
+        "the system's for temporary files",
+      ),
+    )
     .action(
       typedAction<[string], KeyOption & { workFolder: string }>(async ([file], options) => {
         giveWay();

@@ -122,6 +122,10 @@ function argumentSection(command: Command, helper: Help, width: number): string[
 /** The heading of the commands that are named without saying what they do. */
 export const ALSO = "Also:";
 
+/** The commands of a group that people are told of. */
+export const shown = (command: Command): Command[] =>
+  command.commands.filter((sub) => !("_hidden" in sub && sub._hidden === true));
+
 /** The heading under which a command stands in the list of its group. */
 export const taskOf = (command: Command): string => command.helpGroup() || "Commands:";
 
@@ -149,15 +153,10 @@ function formatHelp(command: Command, helper: Help): string {
     helper.styleTitle("Examples:"),
     ...examples,
     "",
-    `${helper.styleTitle("Usage:")} ${usageOf(command)}`,
+    `${helper.styleTitle("Usage:")} ${usageOf(command)}${isGroup ? "  (COMMAND --help says more)" : ""}`,
     "",
     ...(isGroup
-      ? [
-          ...commandSections(command, helper),
-          "",
-          `${usageOf(command).split(" COMMAND")[0]} COMMAND --help shows the rest.`,
-          "",
-        ]
+      ? commandSections(command, helper)
       : [
           ...argumentSection(command, helper, width),
           ...optionSections(command, helper, width),

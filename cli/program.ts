@@ -4,6 +4,7 @@ import { version } from "../package.json";
 import * as accounts from "./accounts.ts";
 import * as approvals from "./approvals.ts";
 import * as backup from "./backup.ts";
+import * as completion from "./completion.ts";
 import * as config from "./config.ts";
 import * as doctor from "./doctor.ts";
 import * as find from "./find.ts";
@@ -37,7 +38,7 @@ const TASKS: readonly (readonly [task: string, commands: readonly CommandFile[]]
   ["Daily work:", [find, accounts, reservations, findings, limits, holidays, sales]],
   ["Reports and books:", [reports, settlement, journal, receipts, verify]],
   ["Secrets, approvals and backups:", [secrets, approvals, backup, restore]],
-  [ALSO, [upgrade, versions, man]],
+  [ALSO, [upgrade, versions, man, completion]],
 ];
 
 type CommandFile = { readonly register: (program: Command) => void };

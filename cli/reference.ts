@@ -8,6 +8,7 @@ import {
   folded,
   notesOf,
   optionGroups,
+  shown,
   taskOf,
   usageOf,
 } from "./help.ts";
@@ -31,10 +32,11 @@ const pathOf = (command: Command): string =>
   command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
 
 /** What an option means, with what it may be and what it is by default. */
-function meaningOf({ description, defaultValue, negate, argChoices }: Option): string {
+function meaningOf(option: Option): string {
+  const { description, defaultValue, defaultValueDescription, negate, argChoices } = option;
   const choices = argChoices === undefined ? [] : [`one of ${argChoices.join(", ")}`];
   const stated = defaultValue === undefined || negate || Array.isArray(defaultValue);
-  const defaults = stated ? [] : [`default: ${String(defaultValue)}`];
+  const defaults = stated ? [] : [`default: ${defaultValueDescription ?? defaultValue}`];
   const more = [...choices, ...defaults].join("; ");
   return more === "" ? description : `${description} (${more})`;
 }
@@ -64,10 +66,6 @@ function entryOf(command: Command): Entry {
     task: taskOf(command),
   };
 }
-
-/** The commands of a group that people are told of. */
-export const shown = (command: Command): Command[] =>
-  command.commands.filter((sub) => !("_hidden" in sub && sub._hidden === true));
 
 const commonTerms = (root: Command): Term[] =>
   (optionGroups(root).get(COMMON_OPTIONS) ?? []).map(termOf);

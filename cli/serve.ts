@@ -4,6 +4,7 @@ import { isatty } from "node:tty";
 import type { Command } from "commander";
 import { InvalidArgumentError, Option } from "commander";
 import { version } from "../package.json";
+import { scheduleBackups } from "../src/backup/schedule.ts";
 import { readConfig } from "../src/config.ts";
 import { isoTime } from "../src/domain/local-time.ts";
 import {
@@ -159,6 +160,30 @@ async function serveUpgraded(options: Parameters<typeof serve>[0]): Promise<Serv
   return serve(options);
 }
 
+/** How this program starts itself: compiled it is one file, else its source's. */
+function ownCommand(): string[] {
+  return Bun.main.startsWith("/$bunfs/") ? [process.execPath] : [process.execPath, Bun.main];
+}
+
+/** The server with its scheduled backups, which end with it. */
+function withBackups(served: Served, dataDir: string, log: Log): Served {
+  const { config, bank } = served;
+  const stop = scheduleBackups({
+    dataDir,
+    config,
+    bank,
+    command: [...ownCommand(), "backup", "create", "--scheduled", "--data-dir", dataDir],
+    onFailed: (failure) => log.line("error", "backup", `the scheduled backup failed: ${failure}`),
+  });
+  return {
+    ...served,
+    close() {
+      stop();
+      return served.close();
+    },
+  };
+}
+
 export function register(program: Command): void {
   command(program, {
     form: "serve",
@@ -188,7 +213,7 @@ export function register(program: Command): void {
         const writer = lineWriter(2);
         let format = options.logFormat ?? "text";
         let log = NO_LOG;
-        const served = await serveUpgraded({
+        const alone = await serveUpgraded({
           dataDir,
           host: options.host ?? null,
           port: options.port ?? null,
@@ -204,6 +229,7 @@ export function register(program: Command): void {
           onTrouble: (what, error) =>
             log.line("error", "trouble", `a ${what} could not be applied: ${why(error)}`, { what }),
         });
+        const served = withBackups(alone, dataDir, log);
         renewOnSighup(served, log, stopOnSignals(served, log, writer));
         for (const warning of served.warnings) {
           if (format === "text") printText(`warning: ${warning}`);

@@ -66,7 +66,7 @@ export type CommandSpec = {
   readonly examples: readonly string[];
 };
 
-const DATA_DIR_VARIABLE = "TRANSACT_BANK_DATA_DIR";
+export const DATA_DIR_VARIABLE = "TRANSACT_BANK_DATA_DIR";
 const LONGEST_REASON = 500;
 
 export function group(program: Command, name: string, summary: string): Command {

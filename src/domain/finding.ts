@@ -44,6 +44,10 @@ export const FINDINGS = {
     title: "A failed result that matches no reservation",
     advice: "Nothing is held. Many of them: ask Clickatell whether they reach the right bank.",
   },
+  "backup-failed": {
+    title: "No backup could be made at its time",
+    advice: "Do what it says, then transact-bank backup create: one that is made closes this.",
+  },
   "malformed-field": {
     title: "A result carried a malformed field, which was ignored",
     advice: "The result took effect; tell Clickatell which field it was.",

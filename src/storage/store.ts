@@ -628,6 +628,10 @@ export type Store = {
   removeHoliday(by: By, day: LocalDay): Result<Holiday>;
   pauseSales(by: By): Result<null>;
   resumeSales(by: By): Result<null>;
+  /** Notes that a scheduled backup failed: a finding until one is made. */
+  backupFailed(why: string): Result<null>;
+  /** Closes that finding, where there is one. */
+  backupMade(by: By, file: string): Result<null>;
   /** Notes in a copy that is about to be put in place what it has forgotten. */
   recordRestore(by: By, restore: NewRestore): Result<null>;
   /** Lets reserves be accepted again; gives the restores that waited for it. */

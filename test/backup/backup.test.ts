@@ -1,5 +1,5 @@
 // Backups as the command line makes and checks them, and what is in their files.
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   chmodSync,
   existsSync,
@@ -21,6 +21,8 @@ type Made = {
   readonly encrypted: boolean;
   readonly journalHead: { readonly record: number; readonly hash: string };
 };
+
+setDefaultTimeout(60_000);
 
 let bank: TestBank;
 const folder = () => dirname(bank.dataDir);

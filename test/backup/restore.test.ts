@@ -1,6 +1,6 @@
 // Restoring: into what it may be put, what the bank knows then of what it has forgotten, and what it
 // answers until somebody has looked at that.
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { cpSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { openBank } from "../../src/bank.ts";
@@ -9,6 +9,8 @@ import { newBank, type TestBank } from "../cli/run.ts";
 import { BY, done, reserveOperation, resultOperation } from "../storage/bank.ts";
 
 type Outcomes = ReturnType<ReturnType<typeof openBank>["store"]["applyNow"]>;
+
+setDefaultTimeout(60_000);
 
 let bank: TestBank;
 let file: string;

@@ -1,10 +1,10 @@
 // Every command of the documentation, run as a reader would: one page, one fresh folder, one bash,
 // block by block in order, with the compiled program in the PATH.
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { program } from "../cli/run.ts";
+import { installIn } from "../cli/run.ts";
 import { PAGES, scriptOf, textOf } from "../docs/pages.ts";
 
 const LONGEST_MS = 120_000;
@@ -12,15 +12,6 @@ const LONGEST_MS = 120_000;
 /** A network of its own, where the system allows it: nobody else has a page's ports. */
 const ALONE = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"];
 const canBeAlone = Bun.which("unshare") !== null && Bun.spawnSync([...ALONE, "true"]).success;
-
-/** Puts `transact-bank`, and `dist/transact-bank` as the sources have it, where a page finds them. */
-function install(folder: string): string {
-  const bin = join(folder, "dist");
-  mkdirSync(bin);
-  const words = program.map((word) => `'${word}'`).join(" ");
-  writeFileSync(join(bin, "transact-bank"), `#!/bin/sh\nexec ${words} "$@"\n`, { mode: 0o755 });
-  return bin;
-}
 
 /** Runs a script as a page's; gives its exit code and what it printed since its last block began. */
 async function runPage(script: string): Promise<{ exit: number; said: string }> {
@@ -31,7 +22,11 @@ async function runPage(script: string): Promise<{ exit: number; said: string }> 
     stdin: "ignore",
     stdout: "ignore",
     stderr: "ignore",
-    env: { PATH: `${install(folder)}:${process.env["PATH"]}`, HOME: folder, LANG: "C.UTF-8" },
+    env: {
+      PATH: `${installIn(join(folder, "dist"))}:${process.env["PATH"]}`,
+      HOME: folder,
+      LANG: "C.UTF-8",
+    },
     // A group of its own, so that what it leaves behind can be ended with it.
     detached: true,
   });

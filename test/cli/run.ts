@@ -1,6 +1,6 @@
 // Runs the real command line: the sources, or the program that TRANSACT_BANK_BINARY names.
 import { expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
@@ -8,6 +8,14 @@ const MAIN = resolve(import.meta.dir, "../../cli/main.ts");
 const binary = process.env["TRANSACT_BANK_BINARY"];
 /** How the program is started; its arguments follow. */
 export const program = binary === undefined ? [process.execPath, MAIN] : [binary];
+
+/** Makes a folder with the program in it, as `transact-bank`, for a PATH; gives the folder. */
+export function installIn(folder: string): string {
+  mkdirSync(folder);
+  const words = program.map((word) => `'${word}'`).join(" ");
+  writeFileSync(join(folder, "transact-bank"), `#!/bin/sh\nexec ${words} "$@"\n`, { mode: 0o755 });
+  return folder;
+}
 
 export type Ran = { readonly exit: number; readonly out: string; readonly err: string };
 

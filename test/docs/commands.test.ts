@@ -12,7 +12,9 @@ test("docs/commands.md is what the program says (npm run reference makes it anew
 describe("the manual page", () => {
   const page = manualPage(program());
 
-  async function checkedBy(name: string, line: readonly string[]): Promise<string | null> {
+  type Said = { readonly out: string; readonly err: string };
+
+  async function checkedBy(name: string, line: readonly string[]): Promise<Said | null> {
     const path = tool(name, "the manual page");
     if (path === null) return null;
     const child = Bun.spawn([path, ...line], {
@@ -20,7 +22,8 @@ describe("the manual page", () => {
       stdout: "pipe",
       stderr: "pipe",
     });
-    return (await new Response(child.stdout).text()) + (await new Response(child.stderr).text());
+    const [out, err] = [new Response(child.stdout).text(), new Response(child.stderr).text()];
+    return { out: await out, err: await err };
   }
 
   test("has every command once", () => {
@@ -32,14 +35,14 @@ describe("the manual page", () => {
   test("has no fault that mandoc knows, but for the date that it has not", async () => {
     const said = await checkedBy("mandoc", ["-T", "lint", "-W", "warning"]);
     if (said === null) return;
-    expect(said.trim().split("\n")).toEqual([expect.stringContaining("missing date")]);
+    expect(said.out.trim().split("\n")).toEqual([expect.stringContaining("missing date")]);
   });
 
   test("is shown by groff without a complaint, and nothing of it is taken for an instruction", async () => {
     const said = await checkedBy("groff", ["-man", "-ww", "-Tascii", "-P-cbou"]);
     if (said === null) return;
-    expect(said).toContain("TRANSACT-BANK(1)");
-    expect(said).toContain("transact-bank accounts import - --yes < accounts.csv");
-    expect(said).not.toMatch(/(warning|error):/);
+    expect(said.err).toBe("");
+    expect(said.out).toContain("TRANSACT-BANK(1)");
+    expect(said.out).toContain("transact-bank accounts import - --yes < accounts.csv");
   });
 });

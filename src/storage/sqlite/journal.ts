@@ -37,10 +37,11 @@ export type Hold = { readonly accountId: number; readonly amount: number };
 export type Journal = ReturnType<typeof journalOn>;
 
 /**
- * The journal's writer on one connection; call its functions inside a write. What is `controlled`
- * is written of an operator only under an approval: every act comes by here.
+ * The journal's writer on one connection; call its functions inside a write. What is `configured` to
+ * be under dual control, or where that is null what was when the journal last said so, is written of
+ * an operator only under an approval: every act comes by here.
  */
-export function journalOn(db: Database, bank: Bank, controlled: readonly ControlledKind[]) {
+export function journalOn(db: Database, bank: Bank, configured: readonly ControlledKind[] | null) {
   const newest = db.query("SELECT id, hash FROM journal WHERE id = (SELECT max(id) FROM journal)");
   const hashOfRecord = db.query("SELECT hash FROM journal WHERE id = ?");
   const start = chainStart(bank);
@@ -82,22 +83,27 @@ export function journalOn(db: Database, bank: Bank, controlled: readonly Control
 
   const head = (): ChainHead => (newest.get() as ChainHead | null) ?? start;
 
-  const control = JSON.stringify(controlled);
   const controlNow = db.query("SELECT dual_control AS kinds FROM bank");
   const setControl = db.query("UPDATE bank SET dual_control = ?");
 
-  /** Says, before the first act since, that something else is under dual control now. */
-  function noteControl({ approval: _, ...by }: By, at: number): void {
+  /**
+   * Gives what is under dual control. Where that was changed it is said first, before the first act
+   * since.
+   */
+  function noteControl({ approval: _, ...by }: By, at: number): readonly ControlledKind[] {
     const { kinds } = controlNow.get() as { kinds: string };
-    if (kinds === control) return;
-    setControl.run(control);
-    const detail = `{"before":${kinds},"after":${control}}`;
-    write({ at, kind: "act", act: "dual control", detail, by: { ...by, reason: null } }, []);
+    const control = configured === null ? kinds : JSON.stringify(configured);
+    if (kinds !== control) {
+      setControl.run(control);
+      const detail = `{"before":${kinds},"after":${control}}`;
+      write({ at, kind: "act", act: "dual control", detail, by: { ...by, reason: null } }, []);
+    }
+    return JSON.parse(control) as ControlledKind[];
   }
 
   /** Refuses an operator's act that is under dual control, unless another approved it. */
   function checkControl(entry: JournalRecord, by: By): void {
-    noteControl(by, entry.at);
+    const controlled = noteControl(by, entry.at);
     if (by.approval !== undefined) return;
     const kinds = controlledKinds(entry).filter((kind) => controlled.includes(kind));
     if (kinds.length === 0) return;

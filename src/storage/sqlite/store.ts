@@ -37,6 +37,7 @@ import {
 } from "../store.ts";
 import { adminOn } from "./admin.ts";
 import { approvalsOn } from "./approvals.ts";
+import { backupsOn } from "./backups.ts";
 import { concernsWholeBatch, messageOf, portError } from "./errors.ts";
 import { journalOn } from "./journal.ts";
 import { BUSY_TIMEOUT_MS, CannotOpen, isBusy, openDatabase, WAL_BYTES, WAL_FILE } from "./open.ts";
@@ -125,7 +126,7 @@ export type SqliteStore = Store & {
 };
 
 /**
- * `dualControl`: what an operator does only under an approval. `dryRun`: each write of an admin is done, gives what it comes to, and is rolled back. `walBytes`:
+ * `dualControl`: what an operator does only under an approval; what was noted, where it is missing. `dryRun`: each write of an admin is done, gives what it comes to, and is rolled back. `walBytes`:
  * the WAL's length while it serves; tests that start many servers keep it short.
  */
 export type SqliteStoreOptions = StoreOptions & {
@@ -152,10 +153,11 @@ export function openSqliteStore(dataDir: string, options: SqliteStoreOptions): S
 function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): SqliteStore {
   const bank = readBank(db);
   checkPinKey(db, options.pinKey);
-  const journal = journalOn(db, bank, options.dualControl ?? []);
+  const journal = journalOn(db, bank, options.dualControl ?? null);
   const purchases = purchasesOn(db, { bank, journal, options });
   const admin = adminOn(db, { bank, journal, purchases, options });
   const reads = readsOn(db, bank);
+  const backups = backupsOn(db, { journal, now: options.now });
   const restores = restoresOn(db, { bank, journal, now: options.now });
   const approvals = approvalsOn(db, { bank, journal, reads, options });
   const walFile = join(dataDir, WAL_FILE);
@@ -396,6 +398,8 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
         restores.refuseOpen();
         return admin.resumeSales(by);
       }),
+    backupFailed: (why) => write(() => backups.failed(why)),
+    backupMade: (by, file) => write(() => backups.made(by, file)),
     recordRestore: (by, restore) => write(() => restores.record(by, restore)),
     acknowledgeRestore: (by) => write(() => restores.acknowledge(by)),
     recordAct: (by, act, detail) => write(() => admin.recordAct(by, act, detail)),
