@@ -11,7 +11,6 @@ import type {
   Past,
   PurchaseView,
   ReceiptView,
-  ReservationView,
 } from "../storage/store.ts";
 import { channelText } from "./channels.ts";
 import { type CheckLine, checksOf } from "./checks.ts";
@@ -157,7 +156,7 @@ const ENDED_BY = { result: CLICKATELL, "time-out": OURS, operator: "an operator"
 function releasedEvents({ purchase, records, bank }: Dossier): Happened[] {
   if (purchase.state !== "released" || purchase.resolvedAt === null) return [];
   const { resolvedAt: at, resolvedBy, reserveAmount, account } = purchase;
-  const act = records.find((record) => record.act === "reservations release" && record.at === at);
+  const act = records.find(({ kind, act }) => kind === "act" && act === "reservations release");
   const free = `${money(reserveAmount, bank)} of account ${account} is free again`;
   const detail = act?.reason == null ? free : `${free}: ${act.reason}`;
   const who = act === undefined ? ENDED_BY[resolvedBy ?? "operator"] : whoText(act.by);
@@ -171,7 +170,7 @@ function postingText({ entries, reason }: JournalView, bank: Bank): string {
   return `${moves.join(", ")}${reason === null ? "" : `: ${reason}`}`;
 }
 
-function recordEvents({ records, purchase, bank }: Dossier): Happened[] {
+function recordEvents({ records, bank }: Dossier): Happened[] {
   return records.flatMap((record): Happened[] => {
     const { at, kind, act, id } = record;
     const who = record.by === null ? CLICKATELL : whoText(record.by);
@@ -180,8 +179,7 @@ function recordEvents({ records, purchase, bank }: Dossier): Happened[] {
       return [{ at, what, detail: `${postingText(record, bank)} (journal ${id})`, who }];
     }
     if (act !== "reports exceptions --mark-sent") return [];
-    const listed = (purchase as ReservationView).firstSentAt === at;
-    return listed ? [{ at, what: "sent", detail: "in a report to Clickatell", who }] : [];
+    return [{ at, what: "sent", detail: "in a report to Clickatell", who }];
   });
 }
 
@@ -196,7 +194,11 @@ function findingEvents({ findings, records }: Dossier): Happened[] {
       who: OURS,
     };
     if (closedAt === null) return [opened];
-    const by = records.find((record) => record.at === closedAt && record.by !== null);
+    const closing = records.find(
+      ({ act, subject }) => act === "findings close" && subject === String(id),
+    );
+    // Settling the reservation closes what it settles.
+    const by = closing ?? records.find(({ act }) => act.startsWith("reservations "));
     const why = closeReason === null ? "" : `: ${closeReason}`;
     const text = `finding ${id} closed${why}`;
     return [opened, { at: closedAt, what: "closed", detail: text, who: whoText(by?.by ?? null) }];
