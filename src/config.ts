@@ -74,6 +74,7 @@ const Schema = Type.Object(
       default: [],
       rule: 'a list of addresses and networks, such as ["127.0.0.1", "10.0.0.0/24"]',
     }),
+    openapi: Type.Boolean({ default: true, rule: "true or false" }),
     basic_user: Type.Optional(
       Type.String({ pattern: "^[^:]{1,64}$", rule: "a name without a colon" }),
     ),
@@ -194,6 +195,9 @@ require_signature = ${requireSignature}
 
 # Behind a proxy: whose X-Forwarded-For names the peer (docs/proxy.md).
 # trusted_proxies = ["127.0.0.1", "::1"]
+
+# Whoever reaches the server may read GET /openapi.json, which says how it is called.
+# openapi = true
 
 # HTTP Basic; the password is set with "secrets rotate --kind basic".
 # basic_user = "clickatell"

@@ -7,6 +7,7 @@ import type { ReceiptDraft } from "../storage/store.ts";
 import { type Answer, answers, respond } from "./answers.ts";
 import { type Authentication, checkSignature, doorKeeper } from "./authenticate.ts";
 import { isDeclaredTooLarge, parseBody, readBody } from "./body.ts";
+import { OPENAPI_PATH } from "./openapi.ts";
 import { peerFinder, plainAddress } from "./peer.ts";
 import {
   bodyDigest,
@@ -28,6 +29,8 @@ export type AppOptions = {
   readonly https: boolean;
   /** Proxies whose word for a request's address is taken; none by default. */
   readonly trustedProxies?: readonly string[];
+  /** The OpenAPI document, as text; null where it is not shown. */
+  readonly openApi?: string | null;
   /** Counts what is turned away; who gives it has its last counts written at the end. */
   readonly refusals?: Refusals;
   readonly counters?: Counters;
@@ -201,6 +204,18 @@ export function createApp(options: AppOptions) {
     return answerAs("health", answers.health(why === null ? 200 : 503, why ?? "ready"));
   }
 
+  function description({
+    server,
+    request,
+  }: {
+    request: Request;
+    server: Parameters<typeof peerOf>[0];
+  }) {
+    if (options.openApi != null) return answerAs("other", answers.document(options.openApi));
+    const answer = answers.unknownPath();
+    return turned(server, request, { route: "other", reason: "unknown path", answer });
+  }
+
   // Elysia looks for the path's "/" from the URL's character 7, or from 11 where host names are
   // "standard". A host name may be short ("http://tb/..."); but in "https://" 7 is too early.
   return new Elysia({ precompile: true, handler: { standardHostname: options.https } })
@@ -224,6 +239,7 @@ export function createApp(options: AppOptions) {
     )
     .get("/health/live", () => answerAs("health", answers.health(200, "live")))
     .get("/health/ready", health)
+    .get(OPENAPI_PATH, description)
     .all(paths.reserveFunds, ({ request, server }) => wrongMethod("reserveFunds", server, request))
     .all(paths.transactResult, ({ request, server }) =>
       wrongMethod("transactResult", server, request),
