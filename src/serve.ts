@@ -14,6 +14,7 @@ import { openApiDocument } from "./http/openapi.ts";
 import { refusalCounter } from "./http/receipts.ts";
 import { readReceiptKey, readSecret, secretReader } from "./keys.ts";
 import { liveOf, serveLive } from "./live.ts";
+import { type Log, NO_LOG } from "./log.ts";
 import { CannotOpen, checkBeforeServing, lockForServing } from "./storage/sqlite/open.ts";
 import { startThreads } from "./storage/sqlite/threads.ts";
 import type { Bank } from "./storage/store.ts";
@@ -25,6 +26,8 @@ export type ServeOptions = {
   readonly port: number | null;
   readonly withoutPins: boolean;
   readonly allowUnauthenticated: boolean;
+  /** Makes the log that the configuration asks for; without it nothing is logged. */
+  readonly logAs?: (config: Config) => Log;
   /** Called once where the flush failed: the process must end without an answer. */
   readonly onFatal: (error: unknown) => void;
   /** Called where one operation failed alone, for the log. */
@@ -146,6 +149,7 @@ export function serve(options: ServeOptions): Served {
     const host = options.host ?? config.host;
     assertAuthenticated(config, host, options, bank);
     const parts = readAppParts(dataDir, config);
+    const log = options.logAs?.(config) ?? NO_LOG;
     let certificate = config.tls === undefined ? null : readCertificate(dataDir, config.tls);
 
     const warnings = [
@@ -173,7 +177,7 @@ export function serve(options: ServeOptions): Served {
       },
     );
     const refusals = refusalCounter(systemClock, engine.refused, counters.refused);
-    const app = createApp({ ...parts, engine, refusals, counters, currency: bank.currency });
+    const app = createApp({ ...parts, engine, refusals, counters, log, currency: bank.currency });
     const { onTrouble } = options;
     // Last: whatever fails before must end the process without anybody having been listened to.
     const port = options.port ?? config.port;
@@ -182,7 +186,7 @@ export function serve(options: ServeOptions): Served {
     const tlsExpiresAt = () => certificate?.expiresAt ?? null;
     const live = serveLive(
       dataDir,
-      liveOf({ dataDir, url, engine, counters, warnings, tlsExpiresAt }),
+      liveOf({ dataDir, url, engine, counters, warnings, tlsExpiresAt, logLevel: log.level }),
     );
     if (live.warning !== null) warnings.push(live.warning);
     const unwatch = interrupted === null ? () => {} : engine.watchInterrupted(interrupted);

@@ -233,13 +233,13 @@ function examplesOf(call: Example["call"], status: number | null): Json {
 /** An answer without a body of its own kind, or with a fixed one. */
 const fixed = (description: string, { headers, body }: Answer): Json => {
   const type = headers["content-type"];
-  const named = Object.keys(headers).filter(
+  const others = Object.keys(headers).filter(
     (name) => !["content-type", "connection"].includes(name),
   );
   return {
     description,
-    ...(named.length > 0 && {
-      headers: Object.fromEntries(named.map((name) => [name, { schema: { type: "string" } }])),
+    ...(others.length > 0 && {
+      headers: Object.fromEntries(others.map((name) => [name, { schema: { type: "string" } }])),
     }),
     ...(type !== undefined && {
       content: type.includes("json")
@@ -307,7 +307,7 @@ const transactResult = (): Json => ({
 });
 
 const health = (operationId: string, summary: string, statuses: readonly number[]): Json => ({
-  get: {
+  get: named({
     operationId,
     summary,
     security: [],
@@ -317,7 +317,7 @@ const health = (operationId: string, summary: string, statuses: readonly number[
         { description: status === 200 ? "Yes" : "No, and why", content: jsonContent("Health") },
       ]),
     ),
-  },
+  }),
 });
 
 const SECURITY_SCHEMES = {
@@ -330,6 +330,27 @@ const SECURITY_SCHEMES = {
   basic: { type: "http", scheme: "basic" },
   clientCertificate: { type: "mutualTLS" },
 } as const;
+
+const HEADERS = {
+  RequestId: {
+    description: "names the request in the log and in its receipt",
+    schema: { type: "string" },
+  },
+};
+
+type Responses = { readonly [status: string]: Json };
+
+/** Every answer names its request. */
+function named(operation: Json): Json {
+  const responses = Object.entries(operation["responses"] as Responses).map(([status, answer]) => {
+    const headers = {
+      ...(answer["headers"] as Json | undefined),
+      "X-Request-Id": { $ref: "#/components/headers/RequestId" },
+    };
+    return [status, { ...answer, headers }];
+  });
+  return { ...operation, responses: Object.fromEntries(responses) };
+}
 
 /** The document for a bank that is configured so. */
 export function openApiDocument({ version, paths, authentication }: OpenApiOptions): Json {
@@ -344,11 +365,11 @@ export function openApiDocument({ version, paths, authentication }: OpenApiOptio
     servers: [{ url: "/" }],
     security: [Object.fromEntries(wanted.map(([name]) => [name, []]))],
     paths: {
-      [paths.reserveFunds]: { post: reserveFunds() },
-      [paths.transactResult]: { post: transactResult() },
+      [paths.reserveFunds]: { post: named(reserveFunds()) },
+      [paths.transactResult]: { post: named(transactResult()) },
       "/health/live": health("live", "Does the process answer?", [200]),
       "/health/ready": health("ready", "Can it decide purchases?", [200, 503]),
     },
-    components: { schemas: SCHEMAS, securitySchemes: SECURITY_SCHEMES },
+    components: { schemas: SCHEMAS, headers: HEADERS, securitySchemes: SECURITY_SCHEMES },
   };
 }

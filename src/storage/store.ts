@@ -56,6 +56,8 @@ export type ReceiptDraft = {
   readonly receivedAt: number;
   /** On the monotonic clock, for the duration up to the commit. */
   readonly startedAtMs: number;
+  /** With receivedAt it names the request (domain/trace-id.ts). */
+  readonly trace: number;
   readonly peer: string;
   readonly path: string;
   /** JSON text with secrets masked; null where the body did not parse. */
@@ -115,6 +117,8 @@ export type MalformedOperation = {
 export type RefusalOperation = {
   readonly kind: "refusal";
   readonly receivedAt: number;
+  /** As in a receipt; null where this only counts others. */
+  readonly trace: number | null;
   readonly peer: string;
   readonly method: string;
   readonly path: string;
@@ -395,6 +399,8 @@ export type JournalView = {
 
 export type ReceiptView = {
   readonly id: string;
+  /** What the answer's X-Request-Id said; null where it had none. */
+  readonly traceId: string | null;
   readonly receivedAt: number;
   readonly durationUs: number | null;
   readonly peer: string;
@@ -696,6 +702,7 @@ export type Store = {
   journalHash(record: number): Uint8Array | null;
   /** The newest ones. */
   receipts(limit: number): ReceiptView[];
+  /** By its id or its trace id. */
   receipt(id: string): ReceiptView | null;
   receiptsOf(requestId: string, reference: string | null): ReceiptView[];
   /** What was debited and moved from an instant on, up to and without another. */

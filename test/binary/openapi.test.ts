@@ -16,7 +16,9 @@ type Document = {
     readonly [path: string]: {
       readonly post: {
         readonly requestBody: { readonly content: Content };
-        readonly responses: { readonly [status: string]: { readonly content?: Content } };
+        readonly responses: {
+          readonly [status: string]: { readonly content?: Content; readonly headers: object };
+        };
       };
     };
   };
@@ -78,7 +80,9 @@ describe("the examples, in their order, sent to a demo bank", () => {
       const reference = /DEMO-[0-9a-f-]{36}/;
       expect(said.body.replace(reference, A_REFERENCE)).toBe(answer.body ?? "");
 
-      const { content } = post.responses[answer.status]!;
+      const { content, headers } = post.responses[answer.status]!;
+      for (const header of Object.keys(headers))
+        expect([header, said.headers.has(header)]).toEqual([header, true]);
       if (said.body === "") expect(content).toBeUndefined();
       else expect(checked(content!["application/json"]!.schema, JSON.parse(said.body))).toEqual([]);
     },
