@@ -440,6 +440,20 @@ export type ApprovalView = {
 /** The newest first; pages follow the approval with an id. Without `all`, the open ones. */
 export type ApprovalFilter = Paging<number> & { readonly all: boolean };
 
+/** Receipts up to a number that were received before an instant. */
+export type PruneSpan = { readonly before: number; readonly last: number };
+
+/** What an archive of receipts holds. */
+export type ArchiveFacts = {
+  readonly file: string;
+  readonly sha256: string;
+  readonly receipts: number;
+  readonly refusals: number;
+  /** When the oldest and the newest were received; null where there are none. */
+  readonly from: number | null;
+  readonly to: number | null;
+};
+
 /** Of one local day of debit and product. */
 export type SettlementRow = {
   readonly day: LocalDay;
@@ -622,6 +636,13 @@ export type Store = {
   removeHoliday(by: By, day: LocalDay): Result<Holiday>;
   pauseSales(by: By): Result<null>;
   resumeSales(by: By): Result<null>;
+  /**
+   * Lets receipts be pruned that were received before an instant, and journals what was archived.
+   * Nothing else is ever pruned: every answer, tombstone and reservation stays.
+   */
+  beginPrune(by: By, before: number, archived: ArchiveFacts): Result<null>;
+  /** Deletes some receipts; gives the last number deleted, or null where no more are left. */
+  pruneReceipts(door: boolean, span: PruneSpan, page: Paging<number>): Result<number | null>;
   /** Notes that a scheduled backup failed: a finding until one is made. */
   backupFailed(why: string): Result<null>;
   /** Closes that finding, where there is one. */
@@ -697,6 +718,8 @@ export type Store = {
   /** The newest ones. */
   receipts(limit: number): ReceiptView[];
   receipt(id: string): ReceiptView | null;
+  /** Receipts, or what was turned away at the door, before an instant; never the newest of them. */
+  oldReceipts(door: boolean, before: number, page: Paging<number>): ReceiptView[];
   receiptsOf(requestId: string, reference: string | null): ReceiptView[];
   /** What was debited and moved from an instant on, up to and without another. */
   settlement(from: number, to: number): Settlement;

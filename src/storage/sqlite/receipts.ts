@@ -1,10 +1,11 @@
 // Receipts: one row for each received request, written in the commit of what it led to.
 import type { Database } from "bun:sqlite";
 import { OUTCOMES, type Outcome, outcomeOfCode } from "../../domain/outcomes.ts";
-import { PAGE_SIZE } from "../pages.ts";
+import { PAGE_SIZE, type Paging } from "../pages.ts";
 import type {
   BatchTimes,
   MalformedOperation,
+  PruneSpan,
   ReceiptDraft,
   ReceiptView,
   RefusalOperation,
@@ -81,6 +82,27 @@ export function receiptsOn(db: Database) {
   );
   const one = db.query(`SELECT ${COLUMNS} FROM receipts WHERE id = ?`);
   const oneRefusal = db.query(`SELECT ${REFUSAL_COLUMNS} FROM refusals WHERE id = ?`);
+  // The newest of each stays, so that no number is ever given twice.
+  const old = db.query(
+    `SELECT ${COLUMNS} FROM receipts
+     WHERE id > $after AND id < (SELECT max(id) FROM receipts) AND received_at < $before
+     ORDER BY id LIMIT $limit`,
+  );
+  const oldRefusals = db.query(
+    `SELECT ${REFUSAL_COLUMNS} FROM refusals
+     WHERE id > $after AND id < (SELECT max(id) FROM refusals) AND received_at < $before
+     ORDER BY id LIMIT $limit`,
+  );
+  const prune = db.query(
+    `DELETE FROM receipts WHERE id IN (SELECT id FROM receipts
+       WHERE id > $after AND id <= $last AND received_at < $before ORDER BY id LIMIT $limit)
+     RETURNING id`,
+  );
+  const pruneRefusals = db.query(
+    `DELETE FROM refusals WHERE id IN (SELECT id FROM refusals
+       WHERE id > $after AND id <= $last AND received_at < $before ORDER BY id LIMIT $limit)
+     RETURNING id`,
+  );
   // Each of the three has its own index.
   const about = db.query(
     `SELECT ${COLUMNS} FROM receipts
@@ -161,6 +183,20 @@ export function receiptsOn(db: Database) {
       const prefix = match[1] === "d" ? "d" : "";
       const row = (prefix === "d" ? oneRefusal : one).get(Number(match[2])) as Row | null;
       return row === null ? null : viewOf(prefix, row);
+    },
+
+    /** Those received before an instant, but never the newest; the oldest number first. */
+    old(door: boolean, before: number, { after = 0, limit }: Paging<number>): ReceiptView[] {
+      const rows = (door ? oldRefusals : old).all({ before, after, limit }) as Row[];
+      return rows.map((row) => viewOf(door ? "d" : "", row));
+    },
+
+    /** Deletes some of them; gives the last number deleted, or null where there are no more. */
+    prune(door: boolean, span: PruneSpan, { after = 0, limit }: Paging<number>): number | null {
+      const { before, last } = span;
+      const query = door ? pruneRefusals : prune;
+      const gone = query.values({ before, last, after, limit }).flat() as number[];
+      return gone.length === 0 ? null : Math.max(...gone);
     },
 
     about(requestId: string, reference: string | null): ReceiptView[] {
