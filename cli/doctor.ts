@@ -12,10 +12,16 @@ const rowsOf = ({ check, state, found, remedy }: Line): [string, string, string]
   ...(remedy === null ? [] : [["", "remedy", remedy] as [string, string, string]]),
 ];
 
-function verdictOf(failures: number, warnings: number): string {
-  const count = (n: number, what: string) => `${n} ${what}${n === 1 ? "" : "s"}`;
-  if (failures + warnings === 0) return "All is well.";
-  return `${count(failures, "failure")}, ${count(warnings, "warning")}.`;
+/** Without a remedy a warning is of what could not be checked. */
+function verdictOf(lines: readonly Line[]): string {
+  const count = (is: (line: Line) => boolean) => lines.filter(is).length;
+  const failures = count(({ state }) => state === "FAIL");
+  const warnings = count(({ state, remedy }) => state === "warning" && remedy !== null);
+  const unchecked = count(({ state, remedy }) => state === "warning" && remedy === null);
+  if (failures + warnings + unchecked === 0) return "All is well.";
+  const text = (n: number, what: string) => `${n} ${what}${n === 1 ? "" : "s"}`;
+  const rest = unchecked === 0 ? "" : `, ${unchecked} not checked`;
+  return `${text(failures, "failure")}, ${text(warnings, "warning")}${rest}.`;
 }
 
 export function register(program: Command): void {
@@ -46,7 +52,7 @@ export function register(program: Command): void {
             warnings,
             checks: lines,
           },
-          text: () => [facts(lines.flatMap(rowsOf)), "", verdictOf(failures, warnings)].join("\n"),
+          text: () => [facts(lines.flatMap(rowsOf)), "", verdictOf(lines)].join("\n"),
           exitCode: bad === 0 ? EXIT.done : EXIT.findings,
         };
       }),

@@ -33,6 +33,7 @@ function answerLines(receipt: ReceiptView): string[] {
 function receiptText(receipt: ReceiptView, bank: Bank): string {
   const about = facts([
     ["Receipt", receipt.id],
+    ["Trace", receipt.traceId ?? "none"],
     ["Received", localTimeText(receipt.receivedAt, bank.timeZone)],
     ["From", receipt.peer],
     ["Signature", receipt.signature ?? "not checked"],
@@ -102,7 +103,11 @@ export function register(program: Command): void {
     form: "show <id>",
     summary: "Show one request, its secrets masked, and its answer as it was sent",
     kind: "read",
-    examples: ["receipts show 118", "receipts show d7   # one that was turned away at the door"],
+    examples: [
+      "receipts show 118",
+      "receipts show d7   # one that was turned away at the door",
+      "receipts show mm8w2680-1   # by the X-Request-Id of its answer, which is in the log too",
+    ],
   }).action(
     withBank(({ store, bank }, [id]: [string]) => {
       const receipt = found(store.receipt(id), `receipt ${id}`);

@@ -2,15 +2,27 @@
 import { writeSync } from "node:fs";
 import { isatty } from "node:tty";
 import type { Command } from "commander";
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
+import { version } from "../package.json";
 import { scheduleBackups } from "../src/backup/schedule.ts";
 import { readConfig } from "../src/config.ts";
 import { isoTime } from "../src/domain/local-time.ts";
+import {
+  createLog,
+  formatLine,
+  LOG_FORMATS,
+  LOG_LEVELS,
+  type Log,
+  type LogFormat,
+  type LogLevel,
+  lineWriter,
+  NO_LOG,
+} from "../src/log.ts";
 import { type Served, serve } from "../src/serve.ts";
 import { OlderDatabase } from "../src/storage/sqlite/open.ts";
 import { upgrade } from "../src/upgrade.ts";
 import { EXIT } from "./failure.ts";
-import { cleanLines, complain, note, printText } from "./output.ts";
+import { complain, printText } from "./output.ts";
 import { type CommonOptions, command, dataDirOf, typedAction } from "./session.ts";
 import { whoIsIt } from "./who.ts";
 
@@ -19,8 +31,12 @@ type ServeOptions = CommonOptions & {
   readonly port?: number;
   readonly withoutPins?: true;
   readonly allowUnauthenticated?: true;
+  readonly logLevel?: LogLevel;
+  readonly logFormat?: LogFormat;
 };
 
+/** The last lines of the log have so long to be read. */
+const LAST_LINES_MS = 200;
 /** After this the process ends with an error, whatever still hangs: it promised five seconds. */
 const STOP_WITHIN_MS = 4_800;
 
@@ -53,7 +69,11 @@ function demoPurchase(served: Served): string {
   ].join("\n");
 }
 
-function stopOnSignals(served: Served): () => Promise<void> {
+function stopOnSignals(
+  served: Served,
+  log: Log,
+  writer: ReturnType<typeof lineWriter>,
+): () => Promise<void> {
   let stopping = false;
   const stop = async () => {
     // A signal to the group and one from the launcher are one wish.
@@ -62,6 +82,8 @@ function stopOnSignals(served: Served): () => Promise<void> {
     setTimeout(() => process.exit(EXIT.failed), STOP_WITHIN_MS);
     try {
       await served.close();
+      log.line("debug", "stopped", "stopped: all that came in is answered and on the disk");
+      await writer.drained(LAST_LINES_MS);
     } catch (error) {
       complain(why(error));
       process.exit(EXIT.failed);
@@ -77,7 +99,7 @@ function stopOnSignals(served: Served): () => Promise<void> {
  * SIGHUP renews the certificate. It also comes as the terminal goes that the server was started on:
  * then it ends, as it did without a certificate.
  */
-function renewOnSighup(served: Served, stop: () => Promise<void>): void {
+function renewOnSighup(served: Served, log: Log, stop: () => Promise<void>): void {
   const hasTerminal = isatty(2);
   process.on("SIGHUP", () => {
     if (hasTerminal && !isatty(2)) {
@@ -86,10 +108,16 @@ function renewOnSighup(served: Served, stop: () => Promise<void>): void {
     }
     try {
       const renewed = served.renewCertificate();
-      if (renewed === null) note("SIGHUP: no certificate is configured, nothing is read again");
-      else note(`the certificate was renewed; it is valid until ${isoTime(renewed.expiresAt)}`);
+      if (renewed === null) {
+        log.line("info", "tls", "SIGHUP: no certificate is configured, nothing is read again");
+      } else {
+        const expiresAt = isoTime(renewed.expiresAt);
+        const told = `the certificate was renewed; it is valid until ${expiresAt}`;
+        log.line("info", "tls", told, { expiresAt });
+      }
     } catch (error) {
-      note(`error: the certificate was NOT renewed, the old one stays in force: ${why(error)}`);
+      const told = "the certificate was NOT renewed, the old one stays in force";
+      log.line("error", "tls", `${told}: ${why(error)}`);
     }
   });
 }
@@ -104,9 +132,11 @@ function why(error: unknown): string {
  * SIGKILL to itself because an exit would close the database, and SQLite would then flush the WAL
  * once more, believe that, and write over what only the WAL may hold.
  */
-function endAtOnce(error: unknown): void {
+function endAtOnce(error: unknown, format: LogFormat): void {
+  const message = `the disk did not take a flush (${why(error)}); ending`;
+  const line = { level: "error", event: "flush-failed", message, fields: {} } as const;
   try {
-    writeSync(2, `error: the disk did not take a flush (${cleanLines(why(error))}); ending\n`);
+    writeSync(2, formatLine(format, { ...line, now: Date.now() }));
   } finally {
     process.kill(process.pid, "SIGKILL");
   }
@@ -120,9 +150,13 @@ async function serveUpgraded(options: Parameters<typeof serve>[0]): Promise<Serv
     if (!(error instanceof OlderDatabase)) throw error;
   }
   const { dataDir } = options;
-  note("the bank was made by an earlier version: it is upgraded now, after a backup");
-  const backup = await upgrade({ dataDir, config: readConfig(dataDir) }, whoIsIt(null));
-  if (backup !== null) note(`upgraded; the backup from before is ${backup.file}`);
+  const config = readConfig(dataDir);
+  const log = options.logAs?.(config) ?? NO_LOG;
+  const older = "the bank was made by an earlier version: it is upgraded now, after a backup";
+  log.line("info", "upgrade", older);
+  const backup = await upgrade({ dataDir, config }, whoIsIt(null));
+  const made = backup === null ? "" : `; the backup from before is ${backup.file}`;
+  log.line("info", "upgrade", `upgraded${made}`);
   return serve(options);
 }
 
@@ -132,14 +166,14 @@ function ownCommand(): string[] {
 }
 
 /** The server with its scheduled backups, which end with it. */
-function withBackups(served: Served, dataDir: string): Served {
+function withBackups(served: Served, dataDir: string, log: Log): Served {
   const { config, bank } = served;
   const stop = scheduleBackups({
     dataDir,
     config,
     bank,
     command: [...ownCommand(), "backup", "create", "--scheduled", "--data-dir", dataDir],
-    onFailed: (why) => complain(`the scheduled backup failed: ${why}`),
+    onFailed: (failure) => log.line("error", "backup", `the scheduled backup failed: ${failure}`),
   });
   return {
     ...served,
@@ -167,23 +201,44 @@ export function register(program: Command): void {
       "serve although keys/pin.key is missing; accounts with a PIN get 2020",
     )
     .option("--allow-unauthenticated", "serve off loopback although nobody is authenticated")
+    .addOption(
+      new Option("--log-level <level>", "config.toml's log_level, or info").choices(LOG_LEVELS),
+    )
+    .addOption(
+      new Option("--log-format <format>", "config.toml's log_format, or text").choices(LOG_FORMATS),
+    )
     .action(
       typedAction<[], ServeOptions>(async (_, options) => {
         const dataDir = dataDirOf(options);
+        const writer = lineWriter(2);
+        let format = options.logFormat ?? "text";
+        let log = NO_LOG;
         const alone = await serveUpgraded({
           dataDir,
           host: options.host ?? null,
           port: options.port ?? null,
           withoutPins: options.withoutPins === true,
           allowUnauthenticated: options.allowUnauthenticated === true,
-          onFatal: endAtOnce,
-          onTrouble: (what, error) => complain(`a ${what} could not be applied: ${why(error)}`),
+          logAs(config) {
+            format = options.logFormat ?? config.log_format;
+            const level = options.logLevel ?? config.log_level;
+            log = createLog({ level, format, now: Date.now, write: writer.write });
+            return log;
+          },
+          onFatal: (error) => endAtOnce(error, format),
+          onTrouble: (what, error) =>
+            log.line("error", "trouble", `a ${what} could not be applied: ${why(error)}`, { what }),
         });
-        const served = withBackups(alone, dataDir);
-        renewOnSighup(served, stopOnSignals(served));
-        for (const warning of served.warnings) printText(`warning: ${warning}`);
-        if (served.bank.demo) printText(demoPurchase(served));
-        note(`transact-bank ${served.bank.code} listens on ${served.url}, data dir: ${dataDir}`);
+        const served = withBackups(alone, dataDir, log);
+        renewOnSighup(served, log, stopOnSignals(served, log, writer));
+        for (const warning of served.warnings) {
+          if (format === "text") printText(`warning: ${warning}`);
+          else log.line("warn", "warning", warning);
+        }
+        const { bank, url } = served;
+        if (bank.demo && format === "text") printText(demoPurchase(served));
+        const told = `transact-bank ${bank.code} listens on ${url}, data dir: ${dataDir}`;
+        log.line("info", "listening", told, { url, dataDir, version });
       }),
     );
 }

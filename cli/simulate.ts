@@ -373,6 +373,18 @@ function addConnection(added: Command): Command {
     .option("--result-path <path>", "path of Transact Result", "/transactResult");
 }
 
+const HELP = `
+It ends with a verdict for each rule of the contract: passed, FAILED, not tried
+(what it needs of the bank's test accounts or credentials was not named) or not
+visible from outside; with --data-dir of our own bank, on its own machine, most of
+those are tried as well. Exit 6 when a rule, a scenario or the storm failed.
+
+What it reserves it cancels or lets be debited: nothing stays held. What was debited
+stays so, and conflicts and contradictions are findings, as they must be.
+
+"npm run simulate" of the sources is something else: whole banks under seeds, for
+developers.`;
+
 export function register(program: Command): void {
   const added = command(program, {
     form: "simulate [url]",
@@ -406,6 +418,7 @@ export function register(program: Command): void {
         ...Object.keys(PRINTED),
       ]),
     )
+    .addHelpText("after", HELP)
     .action(
       typedAction<[string | undefined], SimulateOptions>(async ([url], options) =>
         printAnswer(await simulate(url, options), options.json === true),

@@ -18,7 +18,7 @@ export function progressLine(text: string): string {
 /** Every rule, without a verdict. */
 export function rulesTable(rules: readonly Named[]): string {
   return table(
-    [{ title: "Rule", whole: true }, { title: "Contract" }, { title: "Words" }],
+    [{ title: "Rule", whole: true }, { title: "\u00a7" }, { title: "Words" }],
     rules.map(({ id, section, words }) => [id, section, words]),
   );
 }
@@ -27,7 +27,7 @@ function verdictsTable(rules: readonly Verdict[]): string {
   const columns = [
     { title: "Verdict", whole: true },
     { title: "Rule", whole: true },
-    { title: "Contract" },
+    { title: "\u00a7" },
     { title: "Words" },
   ] as const;
   return table(
@@ -41,21 +41,29 @@ function verdictsTable(rules: readonly Verdict[]): string {
   );
 }
 
-function failures(rules: readonly Verdict[]): string[] {
-  return rules.flatMap(({ verdict, id, section, words, why }) =>
-    verdict === "failed" ? [`FAILED ${id}, contract ${section}: ${words}`, `  ${why}`] : [],
+type Line = readonly [label: string, value: string];
+
+function failures(rules: readonly Verdict[]): Line[] {
+  return rules.flatMap(({ verdict, id, section, words, why }): Line[] =>
+    verdict === "failed"
+      ? [
+          ["FAILED", `${id}, contract ${section}: ${words}`],
+          ["", why ?? ""],
+        ]
+      : [],
   );
 }
 
 /** Why rules have no verdict, each reason once. */
-function reasons(rules: readonly Verdict[], verdict: Verdict["verdict"]): string[] {
+function reasons(rules: readonly Verdict[], verdict: Verdict["verdict"]): Line[] {
   const byReason = Map.groupBy(
     rules.filter((rule) => rule.verdict === verdict),
     ({ why }) => why ?? "",
   );
-  return [...byReason].map(
-    ([why, alike]) => `${verdict}: ${why}: ${alike.map(({ id }) => id).join(", ")}`,
-  );
+  return [...byReason].map(([why, alike]) => [
+    verdict,
+    `${why}: ${alike.map(({ id }) => id).join(", ")}`,
+  ]);
 }
 
 function scenarioTable(scenarios: readonly ScenarioVerdict[]): string {
@@ -79,10 +87,14 @@ function scenarioTable(scenarios: readonly ScenarioVerdict[]): string {
 }
 
 /** Why steps have not passed; what comes after such a step needs no reason of its own. */
-function scenarioFailures(scenarios: readonly ScenarioVerdict[]): string[] {
-  return scenarios.flatMap(({ name, steps }) => {
+function scenarioFailures(scenarios: readonly ScenarioVerdict[]): Line[] {
+  return scenarios.flatMap(({ name, steps }): Line[] => {
     const step = steps.find(({ verdict }) => verdict !== "passed");
-    return step === undefined ? [] : [`FAILED ${name}: ${step.name}`, `  ${step.why}`];
+    if (step === undefined) return [];
+    return [
+      ["FAILED", `${name}: ${step.name}`],
+      ["", step.why ?? ""],
+    ];
   });
 }
 
@@ -110,16 +122,17 @@ function stormText({ rate, seconds, calls }: Storm): string[] {
   ];
 }
 
-function countsText({ rules, requests, run }: Simulation): string {
+function counts({ rules }: Simulation): Line[] {
+  if (rules.length === 0) return [];
   const count = (verdict: Verdict["verdict"]) =>
     rules.filter((rule) => rule.verdict === verdict).length;
-  return (
+  const value =
     `${count("passed")} passed, ${count("failed")} failed, ${count("not tried")} not tried, ` +
-    `${count("not visible")} not visible from outside. ${requests} requests, sim-${run}-...`
-  );
+    `${count("not visible")} not visible from outside`;
+  return [["rules", value]];
 }
 
-function leftText({ debited, left }: Simulation): string[] {
+function leftBehind({ debited, left, requests, run }: Simulation): Line[] {
   const held =
     left.length === 0
       ? "nothing is held because of it"
@@ -129,22 +142,32 @@ function leftText({ debited, left }: Simulation): string[] {
     debited.length === 0
       ? "no money moved"
       : `${debited.length} debited, ${sum} minor units in all`;
-  return [facts([["left behind", `${moved}; ${held}`]])];
+  return [
+    [
+      "requests",
+      `${requests}${requests === 0 ? "" : `; their raasTxnRef begins with sim-${run}-`}`,
+    ],
+    ["left behind", `${moved}; ${held}`],
+  ];
 }
 
 export function simulationText(simulation: Simulation): string {
   const { rules, scenarios, storm, stopped } = simulation;
+  const lines: Line[] = [
+    ...reasons(rules, "not tried"),
+    ...reasons(rules, "not visible"),
+    ...failures(rules),
+    ...scenarioFailures(scenarios),
+    ...counts(simulation),
+    ...leftBehind(simulation),
+    ...(stopped ? [["stopped", "before its end"] as const] : []),
+  ];
   const parts = [
     ...(scenarios.length > 0 ? [scenarioTable(scenarios), ""] : []),
     ...(rules.length > 0 ? [verdictsTable(rules), ""] : []),
-    ...reasons(rules, "not tried"),
-    ...reasons(rules, "not visible"),
-    ...(storm === null ? [] : ["", ...stormText(storm)]),
-    ...failures(rules),
-    ...scenarioFailures(scenarios),
-    ...(rules.length > 0 ? [countsText(simulation)] : []),
-    ...leftText(simulation),
-    ...(stopped ? ["stopped before its end"] : []),
+    ...(storm === null ? [] : stormText(storm)),
+    facts(lines),
+    "",
     simulation.ok ? "PASS" : "FAIL",
   ];
   return parts.join("\n");

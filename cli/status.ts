@@ -135,7 +135,10 @@ function serverFacts(live: Live, { now }: Status): Fact[] {
     ["", `${latencyText(latency.reserveFunds.sinceStart)} since the start`],
     ["result took", `${latencyText(latency.transactResult.lately)} in the last minutes`],
     ["flush took", `${latencyText(flush.lately)} in the last minutes`],
-    ["under way", `${live.inFlight} requests, ${queue.outstanding} writes, ${openFiles} files`],
+    [
+      "under way",
+      `${live.inFlight} requests, ${queue.outstanding} writes, ${openFiles} files, log ${live.logLevel}`,
+    ],
     [
       "TLS",
       expires === null

@@ -6,6 +6,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { CONTROLLED_KINDS } from "./domain/dual-control.ts";
 import { PIN_POLICIES } from "./domain/pin.ts";
+import { LOG_FORMATS, LOG_LEVELS } from "./log.ts";
 
 export const CONFIG_FILE = "config.toml";
 
@@ -74,6 +75,15 @@ const Schema = Type.Object(
       default: [],
       rule: 'a list of addresses and networks, such as ["127.0.0.1", "10.0.0.0/24"]',
     }),
+    openapi: Type.Boolean({ default: true, rule: "true or false" }),
+    log_level: Type.Union(
+      LOG_LEVELS.map((level) => Type.Literal(level)),
+      { default: "info", rule: `one of ${LOG_LEVELS.join(", ")}` },
+    ),
+    log_format: Type.Union(
+      LOG_FORMATS.map((format) => Type.Literal(format)),
+      { default: "text", rule: `one of ${LOG_FORMATS.join(", ")}` },
+    ),
     basic_user: Type.Optional(
       Type.String({ pattern: "^[^:]{1,64}$", rule: "a name without a colon" }),
     ),
@@ -194,6 +204,13 @@ require_signature = ${requireSignature}
 
 # Behind a proxy: whose X-Forwarded-For names the peer (docs/proxy.md).
 # trusted_proxies = ["127.0.0.1", "::1"]
+
+# Whoever reaches the server may read GET /openapi.json, which says how it is called.
+# openapi = true
+
+# "error", "warn", "info" or "debug", which has a line for each request; "text" or "json".
+# log_level = "info"
+# log_format = "text"
 
 # HTTP Basic; the password is set with "secrets rotate --kind basic".
 # basic_user = "clickatell"

@@ -71,8 +71,9 @@ export function liveOf(server: {
   readonly counters: Counters;
   readonly warnings: readonly string[];
   readonly tlsExpiresAt: () => number | null;
+  readonly logLevel: string;
 }): () => Live {
-  const { dataDir, url, engine, counters, warnings, tlsExpiresAt } = server;
+  const { dataDir, url, engine, counters, warnings, tlsExpiresAt, logLevel } = server;
   const startedAt = isoTime(Date.now());
   const startedAtMs = performance.now();
   const walFile = join(dataDir, WAL_FILE);
@@ -101,7 +102,7 @@ export function liveOf(server: {
       openFiles: openFiles(),
       walBytes: statSync(walFile, { throwIfNoEntry: false })?.size ?? 0,
       tls: expiresAt === null ? null : { expiresAt: isoTime(expiresAt) },
-      logLevel: "info",
+      logLevel,
     };
   };
 }

@@ -18,7 +18,7 @@ import { factsOf } from "./backup/format.ts";
 import { syncFolder } from "./files.ts";
 import { receiptJson } from "./reports/views.ts";
 import { PAGE_SIZE } from "./storage/pages.ts";
-import type { ArchiveFacts, By, ReceiptView, Result, Store } from "./storage/store.ts";
+import type { ArchiveFacts, By, OldReceipts, ReceiptView, Result, Store } from "./storage/store.ts";
 
 /** So many are deleted in one commit: a few milliseconds. */
 const ROWS_A_COMMIT = 500;
@@ -33,14 +33,15 @@ type Old = { readonly door: boolean; count: number; last: number };
 export type Pruned = ArchiveFacts & { readonly sizeBytes: number };
 
 function* oldReceipts(store: Store, before: number, old: Old): Iterable<ReceiptView> {
-  for (;;) {
-    const page = store.oldReceipts(old.door, before, { after: old.last, limit: PAGE_SIZE });
-    for (const receipt of page) {
+  for (let after: number | null = 0; after !== null; ) {
+    const limit = PAGE_SIZE;
+    const page: OldReceipts = store.oldReceipts(old.door, before, { after, limit });
+    for (const receipt of page.receipts) {
       old.count += 1;
       old.last = Number(receipt.id.replace("d", ""));
       yield receipt;
     }
-    if (page.length < PAGE_SIZE) return;
+    after = page.last;
   }
 }
 

@@ -1,4 +1,5 @@
 // Puts a bank on the air: lock, store, engine, app, socket; and takes it off again.
+import { version } from "../package.json";
 import { openBank } from "./bank.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
@@ -9,9 +10,11 @@ import { closeToOthers } from "./files.ts";
 import { createApp } from "./http/app.ts";
 import type { Authentication } from "./http/authenticate.ts";
 import { isLoopback, listen } from "./http/listen.ts";
+import { openApiDocument } from "./http/openapi.ts";
 import { refusalCounter } from "./http/receipts.ts";
 import { readReceiptKey, readSecret, secretReader } from "./keys.ts";
 import { liveOf, serveLive } from "./live.ts";
+import { type Log, NO_LOG } from "./log.ts";
 import { CannotOpen, checkBeforeServing, lockForServing } from "./storage/sqlite/open.ts";
 import { startThreads } from "./storage/sqlite/threads.ts";
 import type { Bank } from "./storage/store.ts";
@@ -23,6 +26,8 @@ export type ServeOptions = {
   readonly port: number | null;
   readonly withoutPins: boolean;
   readonly allowUnauthenticated: boolean;
+  /** Makes the log that the configuration asks for; without it nothing is logged. */
+  readonly logAs?: (config: Config) => Log;
   /** Called once where the flush failed: the process must end without an answer. */
   readonly onFatal: (error: unknown) => void;
   /** Called where one operation failed alone, for the log. */
@@ -95,6 +100,22 @@ function authenticationOf(dataDir: string, config: Config): Authentication {
   };
 }
 
+/** How a bank that is configured so is called. */
+export function openApiOf(config: Config) {
+  return openApiDocument({
+    version,
+    paths: {
+      reserveFunds: config.reserve_funds_path,
+      transactResult: config.transact_result_path,
+    },
+    authentication: {
+      signature: config.require_signature,
+      basic: config.basic_user !== undefined,
+      clientCertificate: config.tls?.client_ca !== undefined,
+    },
+  });
+}
+
 /** What the app is made of, as far as the data dir tells: all that may be missing or wrong there. */
 function readAppParts(dataDir: string, config: Config) {
   return {
@@ -106,6 +127,7 @@ function readAppParts(dataDir: string, config: Config) {
       transactResult: config.transact_result_path,
     },
     https: config.tls !== undefined,
+    openApi: config.openapi ? JSON.stringify(openApiOf(config)) : null,
     trustedProxies: config.trusted_proxies,
   };
 }
@@ -127,6 +149,7 @@ export function serve(options: ServeOptions): Served {
     const host = options.host ?? config.host;
     assertAuthenticated(config, host, options, bank);
     const parts = readAppParts(dataDir, config);
+    const log = options.logAs?.(config) ?? NO_LOG;
     let certificate = config.tls === undefined ? null : readCertificate(dataDir, config.tls);
 
     const warnings = [
@@ -154,7 +177,7 @@ export function serve(options: ServeOptions): Served {
       },
     );
     const refusals = refusalCounter(systemClock, engine.refused, counters.refused);
-    const app = createApp({ ...parts, engine, refusals, counters, currency: bank.currency });
+    const app = createApp({ ...parts, engine, refusals, counters, log, currency: bank.currency });
     const { onTrouble } = options;
     // Last: whatever fails before must end the process without anybody having been listened to.
     const port = options.port ?? config.port;
@@ -163,7 +186,7 @@ export function serve(options: ServeOptions): Served {
     const tlsExpiresAt = () => certificate?.expiresAt ?? null;
     const live = serveLive(
       dataDir,
-      liveOf({ dataDir, url, engine, counters, warnings, tlsExpiresAt }),
+      liveOf({ dataDir, url, engine, counters, warnings, tlsExpiresAt, logLevel: log.level }),
     );
     if (live.warning !== null) warnings.push(live.warning);
     const unwatch = interrupted === null ? () => {} : engine.watchInterrupted(interrupted);

@@ -85,6 +85,7 @@ function receiptOf(
   return {
     receivedAt,
     startedAtMs: 0,
+    trace: 1,
     peer: "127.0.0.1",
     path,
     body: text,

@@ -47,6 +47,7 @@ export function said({ status, json, body, error }: Answer): string {
 
 export function createKit(client: Client, profile: Profile, run: string) {
   let count = 0;
+  let hasSucceeded = false;
   const exchanges: Exchange[] = [];
   const open = new Map<string, Reservation>();
   const debited: Reservation[] = [];
@@ -85,6 +86,7 @@ export function createKit(client: Client, profile: Profile, run: string) {
     const unknown = answer.status === 0 || answer.status >= 500;
     const isReference = typeof reference === "string" && codeOf(answer) === "0000";
     if (!unknown && !isReference) return;
+    hasSucceeded ||= isReference;
     const reservation = { requestId, reference: isReference ? reference : null, amount };
     const key = keyOf(reservation);
     const isEnded = [...debited, ...released].some((ended) => keyOf(ended) === key);
@@ -127,6 +129,8 @@ export function createKit(client: Client, profile: Profile, run: string) {
     debited: debited as readonly Reservation[],
     released: released as readonly Reservation[],
     findings: findings as readonly ExpectedFinding[],
+    /** True once any reserve was answered Success. */
+    hasSucceeded: () => hasSucceeded,
     newId,
     reserveFields,
     raw,

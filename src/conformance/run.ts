@@ -81,13 +81,24 @@ async function tryRule(kit: Kit, rule: Rule, options: RunOptions): Promise<Verdi
   return { ...verdict, requests: kit.exchanges.length - before };
 }
 
+/** The rule that a plain reserve succeeds: where it does not, nothing can be told from others. */
+const PLAIN_RESERVE = "answer.success";
+
 /** Tries the rules that are visible from outside. */
 export async function tryRules(kit: Kit, options: RunOptions): Promise<Verdict[]> {
   const rules = RULES.filter(({ id }) => options.only?.has(id) ?? true);
   const verdicts: Verdict[] = [];
+  let noneSucceeds = false;
   for (const [index, rule] of rules.entries()) {
     options.onRule(rule.id, index, rules.length);
-    verdicts.push(await tryRule(kit, rule, options));
+    const verdict: Verdict =
+      noneSucceeds && rule.needs.includes("active")
+        ? verdictOf(rule, "not tried", `no reserve succeeds: see ${PLAIN_RESERVE}`)
+        : await tryRule(kit, rule, options);
+    verdicts.push(verdict);
+    if (rule.id === PLAIN_RESERVE) {
+      noneSucceeds = verdict.verdict === "failed" && !kit.hasSucceeded();
+    }
   }
   return verdicts;
 }

@@ -1,6 +1,6 @@
 // doctor's judgement: pure functions from facts to lines, one for each thing that can be wrong. A
 // line that is not ok says what to do.
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { localTimeText } from "../domain/local-time.ts";
 import { isLoopback } from "../http/listen.ts";
 import { HANDOVER_FILE } from "../keys.ts";
@@ -26,6 +26,7 @@ const warning = (found: string, remedy: string): Verdict => ({ state: "warning",
 const fail = (found: string, remedy: string): Verdict => ({ state: "FAIL", found, remedy });
 
 type Check = (facts: Facts) => Verdict;
+type Folder = NonNullable<Facts["folder"]>;
 
 /** What cannot be judged because something else is wrong, which has a line of its own. */
 const unknown = (what: string): Verdict => ({
@@ -34,11 +35,17 @@ const unknown = (what: string): Verdict => ({
   remedy: null,
 });
 
-/** A check of what stands in the database. */
-const ofDatabase =
-  (check: (inspection: Inspection, facts: Facts) => Verdict): Check =>
+/** A check of what stands in the data dir, where that can be used. */
+const inDataDir =
+  (check: (facts: Facts, folder: Folder) => Verdict): Check =>
   (facts) =>
-    facts.database.ok ? check(facts.database.value, facts) : unknown("database");
+    facts.folder?.usable === true ? check(facts, facts.folder) : unknown("data dir");
+
+/** A check of what stands in the database. */
+const ofDatabase = (check: (inspection: Inspection, facts: Facts) => Verdict): Check =>
+  inDataDir((facts) =>
+    facts.database.ok ? check(facts.database.value, facts) : unknown("database"),
+  );
 
 const MIB = 1024 * 1024;
 const DAY_MS = 86_400_000;
@@ -81,8 +88,7 @@ function dataDir({ dataDir, folder, user }: Facts): Verdict {
 
 const modeText = (mode: number): string => mode.toString(8).padStart(4, "0");
 
-function permissions({ dataDir, folder, files }: Facts): Verdict {
-  if (folder === null) return unknown("data dir");
+function permissions({ dataDir, files }: Facts, folder: Folder): Verdict {
   const open = files.filter(({ mode }) => (mode & 0o077) !== 0);
   const foreign = files.filter(({ uid }) => uid !== folder.uid);
   const place = quoted(dataDir);
@@ -102,16 +108,14 @@ function permissions({ dataDir, folder, files }: Facts): Verdict {
   return ok(`nobody but ${folder.owner} may read it`);
 }
 
-function configuration({ config, folder }: Facts): Verdict {
-  if (folder === null) return unknown("data dir");
+function configuration({ config }: Facts): Verdict {
   if (!config.ok) return fail(config.why, "Correct config.toml; the README lists every key.");
   return ok("config.toml is right");
 }
 
 // ---------------------------------------------------------------- the database and its disk
 
-function database({ database, folder }: Facts): Verdict {
-  if (folder === null) return unknown("data dir");
+function database({ database }: Facts): Verdict {
   if (!database.ok) return fail("it cannot be read", `${database.why}.`);
   const { bank, version, newestVersion } = database.value;
   if (version > newestVersion) {
@@ -180,8 +184,7 @@ const SLOW_FLUSH_US = 50_000;
 const UNREAL_FLUSH_US = 5;
 const msText = (us: number): string => (us < 1_000 ? `${us} us` : `${(us / 1_000).toFixed(1)} ms`);
 
-function flush({ flush, folder, config }: Facts): Verdict {
-  if (folder === null) return unknown("data dir");
+function flush({ flush, config }: Facts): Verdict {
   if (!flush.ok) {
     return fail(`the data dir takes no flush: ${flush.why}`, "Check the disk and its rights.");
   }
@@ -220,8 +223,7 @@ function roomVerdict({ freeBytes, totalBytes, freeFiles }: DiskFacts, whose: str
 }
 
 /** The data dir's disk, or the backups' where that one is worse off. */
-function diskSpace({ disk, folder, backup }: Facts): Verdict {
-  if (folder === null) return unknown("data dir");
+function diskSpace({ disk, backup }: Facts): Verdict {
   if (!disk.ok) return warning("not told by the system", "Look at it with df.");
   const own = roomVerdict(disk.value, "");
   const other = backup.ok ? backup.value.disk : null;
@@ -278,7 +280,6 @@ const isCredential = ({ keys }: Facts, file: string): boolean =>
   keys.credentials.includes(credentialName(file));
 
 function pinKey(facts: Facts): Verdict {
-  if (facts.folder === null) return unknown("data dir");
   const { pin, receipt } = facts.keys;
   const inspection = facts.database.ok ? facts.database.value : null;
   const putBack = "Put back the copy you keep of keys/.";
@@ -359,7 +360,7 @@ function authentication({ config, database }: Facts): Verdict {
 /** A certificate's authority needs days, and people are away for weeks. */
 const RENEW_WITHIN_DAYS = 30;
 
-function tls({ tls, now, config }: Facts): Verdict {
+function tls({ tls, now, config, dataDir }: Facts): Verdict {
   if (!config.ok) return unknown("configuration");
   if (tls === null) return ok("not used; a proxy may do it (docs/proxy.md)");
   const renew = "Put a new certificate there, then systemctl reload transact-bank (SIGHUP).";
@@ -369,7 +370,10 @@ function tls({ tls, now, config }: Facts): Verdict {
   const days = Math.floor((validTo - now) / DAY_MS);
   if (validTo <= now) return fail(`${name}: ended ${-days} days ago`, renew);
   if (validFrom > now) return fail(`${name}: not valid yet`, "Check the clock, or wait.");
-  if (tls.keyOpen) return fail("other users may read the key", "chmod go= the key's file.");
+  if (tls.keyOpen) {
+    const key = resolve(dataDir, config.value.tls?.key ?? "");
+    return fail("other users may read the key", `chmod go= ${quoted(key)}`);
+  }
   if (days < RENEW_WITHIN_DAYS) return warning(`${name}: ends in ${days} days`, renew);
   if (tls.unknownIssuer !== null) {
     return warning(
@@ -455,8 +459,7 @@ function coreDumps({ dumpable }: Facts): Verdict {
 
 // ---------------------------------------------------------------- the bank at work
 
-function server({ serverPid, live, folder, version }: Facts): Verdict {
-  if (folder === null) return unknown("data dir");
+function server({ serverPid, live, version }: Facts): Verdict {
   const restart = "sudo systemctl restart transact-bank";
   if (!live.ok) return fail(live.why, `See its log (journalctl -u transact-bank), then ${restart}`);
   if (live.value === null) {
@@ -501,23 +504,23 @@ const findings = ofDatabase(({ openFindings }, facts) =>
 /** In the order they are printed: first what the rest stands on. */
 export const CHECKS: readonly (readonly [name: string, check: Check])[] = [
   ["data dir", dataDir],
-  ["permissions", permissions],
-  ["configuration", configuration],
-  ["database", database],
+  ["permissions", inDataDir(permissions)],
+  ["configuration", inDataDir(configuration)],
+  ["database", inDataDir(database)],
   ["SQLite", sqlite],
   ["durability", durability],
-  ["flush", flush],
-  ["disk space", diskSpace],
+  ["flush", inDataDir(flush)],
+  ["disk space", inDataDir(diskSpace)],
   ["journal tail", journalTail],
   ["backup", backup],
-  ["PIN key", pinKey],
-  ["secrets", secrets],
-  ["authentication", authentication],
-  ["TLS", tls],
+  ["PIN key", inDataDir(pinKey)],
+  ["secrets", inDataDir(secrets)],
+  ["authentication", inDataDir(authentication)],
+  ["TLS", inDataDir(tls)],
   ["clock", clock],
   ["time zone", timeZone],
-  ["server", server],
-  ["port", port],
+  ["server", inDataDir(server)],
+  ["port", inDataDir(port)],
   ["open files", openFiles],
   ["core dumps", coreDumps],
   ["sales", sales],

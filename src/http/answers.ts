@@ -27,10 +27,13 @@ export type Answer = {
   readonly body: string | null;
   /** The responseCode in the body, where there is one. */
   readonly code?: string;
+  /** Why it was turned away, for the log; no part of it is a caller's. */
+  readonly why?: string;
 };
 
-export const respond = ({ status, headers, body }: Answer): Response =>
-  new Response(body, { status, headers });
+/** The request's name goes with every answer, whatever that is. */
+export const respond = ({ status, headers, body }: Answer, traceId: string): Response =>
+  new Response(body, { status, headers: { ...headers, "x-request-id": traceId } });
 
 const text = (status: number, body: string, headers: Answer["headers"] = {}): Answer => ({
   status,
@@ -77,6 +80,8 @@ export const answers = {
   unknownPath: () => text(404, "No such path\n"),
 
   internalError: () => text(500, "Internal error\n"),
+
+  document: (body: string): Answer => ({ status: 200, headers: JSON_TYPE, body }),
 
   health: (status: 200 | 503, state: string): Answer => ({
     status,

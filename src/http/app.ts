@@ -2,11 +2,14 @@
 import { Elysia } from "elysia";
 import type { Clock } from "../clock.ts";
 import { type Counters, createCounters, type Route } from "../counters.ts";
+import { type Trace, traceIdOf } from "../domain/trace-id.ts";
 import { type Engine, NoAnswer } from "../engine/engine.ts";
+import { type Log, type LogLevel, NO_LOG } from "../log.ts";
 import type { ReceiptDraft } from "../storage/store.ts";
 import { type Answer, answers, respond } from "./answers.ts";
 import { type Authentication, checkSignature, doorKeeper } from "./authenticate.ts";
 import { isDeclaredTooLarge, parseBody, readBody } from "./body.ts";
+import { OPENAPI_PATH } from "./openapi.ts";
 import { peerFinder, plainAddress } from "./peer.ts";
 import {
   bodyDigest,
@@ -28,12 +31,18 @@ export type AppOptions = {
   readonly https: boolean;
   /** Proxies whose word for a request's address is taken; none by default. */
   readonly trustedProxies?: readonly string[];
+  /** The OpenAPI document, as text; null where it is not shown. */
+  readonly openApi?: string | null;
   /** Counts what is turned away; who gives it has its last counts written at the end. */
   readonly refusals?: Refusals;
   readonly counters?: Counters;
+  readonly log?: Log;
 };
 
 type Incoming = { readonly request: Request; readonly peer: string; readonly path: string };
+
+/** When a request came, by both clocks, and what it is called. */
+type Arrival = Trace & { readonly startedAtMs: number };
 
 /** Decides one parsed body; what it writes carries the receipt. */
 type Decide = (body: Body, receipt: ReceiptDraft) => Promise<Answer>;
@@ -41,46 +50,86 @@ type Decide = (body: Body, receipt: ReceiptDraft) => Promise<Answer>;
 type Parts = AppOptions & {
   readonly refusals: Refusals;
   readonly counters: Counters;
+  readonly log: Log;
+  readonly arrived: () => Arrival;
   readonly myTurn: ReturnType<typeof turnTaker>;
 };
+
+/** Stands for the status in a receipt where the connection was closed without an answer. */
+const NOT_ANSWERED = 0;
 
 /** Answers the latency is measured of: what is turned away at the door is not worth a figure. */
 const DECIDED: ReadonlySet<number> = new Set([200, 202, 404, 503]);
 
-/** One of the two interfaces, counted. */
+/** How loud an answer is in the log, and what it is called there. */
+function eventOf({ status, code }: Answer): readonly [LogLevel, string] {
+  if (status === 200 || status === 202) return code === "2060" ? ["warn", "timed-out"] : ORDINARY;
+  if (status === NOT_ANSWERED) return ["warn", "unanswered"];
+  if (status === 503) return ["warn", "late"];
+  if (status === 500) return ["error", "failed"];
+  return status === 404 ? ORDINARY : ["info", "refused"];
+}
+const ORDINARY = ["debug", "answered"] as const;
+
+function logAnswer(
+  { log, clock }: Pick<Parts, "log" | "clock">,
+  { route, peer, arrival }: { route: Route; peer: string; arrival: Arrival },
+  answer: Answer,
+): void {
+  // What never was looked at is turned away too, whatever its status.
+  const [level, event] = route === "other" ? (["info", "refused"] as const) : eventOf(answer);
+  if (!log.takes(level)) return;
+  const { status, code = "", why = "" } = answer;
+  const told = status === NOT_ANSWERED ? "closed without an answer" : `answered ${status}`;
+  const parts = [`${route} from ${peer} was ${told}`, code, why].filter((part) => part !== "");
+  log.line(level, event, parts.join(" "), {
+    traceId: traceIdOf(arrival),
+    route,
+    peer,
+    status,
+    code,
+    why,
+    tookMs: Number((clock.monotonicMs() - arrival.startedAtMs).toFixed(3)),
+  });
+}
+
+/** What stands for the answer where there is none. */
+const UNANSWERED: Answer = { status: NOT_ANSWERED, headers: {}, body: null };
+
+/** One of the two interfaces, counted and logged. */
 function counted(parts: Parts, route: "reserveFunds" | "transactResult", decide: Decide) {
-  const { clock, counters } = parts;
+  const { counters, arrived } = parts;
   const answerOne = endpoint(parts, decide);
   return async (incoming: Incoming): Promise<Response> => {
-    const startedAtMs = clock.monotonicMs();
-    let status = NOT_ANSWERED;
-    let code = "";
+    const arrival = arrived();
+    let answer = UNANSWERED;
     counters.began();
     try {
-      const answer = await answerOne(incoming, startedAtMs);
-      ({ status, code = "" } = answer);
-      return respond(answer);
+      answer = await answerOne(incoming, arrival);
     } catch (error) {
-      if (!(error instanceof NoAnswer)) status = 500;
-      throw error;
+      if (error instanceof NoAnswer) throw error;
+      answer = answers.internalError();
     } finally {
       counters.ended();
-      counters.answered(route, status, code);
-      if (DECIDED.has(status)) counters.took(route, startedAtMs);
+      counters.answered(route, answer.status, answer.code ?? "");
+      if (DECIDED.has(answer.status)) counters.took(route, arrival.startedAtMs);
+      logAnswer(parts, { route, peer: incoming.peer, arrival }, answer);
     }
+    return respond(answer, traceIdOf(arrival));
   };
 }
 
 /** Serves one of the two paths: the door, the bytes, the signature, the JSON, the decision. */
 function endpoint(parts: Parts, decide: Decide) {
-  const { clock, receiptKey, authentication, refusals, myTurn } = parts;
+  const { receiptKey, authentication, refusals, myTurn } = parts;
   const turnedAway = doorKeeper(authentication);
 
-  return async ({ request, peer, path }: Incoming, startedAtMs: number): Promise<Answer> => {
-    const receivedAt = clock.now();
+  return async ({ request, peer, path }: Incoming, arrival: Arrival): Promise<Answer> => {
+    const { receivedAt, startedAtMs, number: trace } = arrival;
     const turn = (reason: string, answer: Answer) => {
-      refusals.count({ peer, method: request.method, path, status: answer.status, reason });
-      return answer;
+      const { method } = request;
+      refusals.count({ receivedAt, trace, peer, method, path, status: answer.status, reason });
+      return { ...answer, why: reason };
     };
     const unauthenticated = (reason: string) =>
       turn(reason, answers.unauthenticated(authentication.basic !== null));
@@ -101,6 +150,7 @@ function endpoint(parts: Parts, decide: Decide) {
     const receipt: ReceiptDraft = {
       receivedAt,
       startedAtMs,
+      trace,
       peer,
       path,
       body: isKept ? maskedBody(body) : null,
@@ -114,17 +164,16 @@ function endpoint(parts: Parts, decide: Decide) {
   };
 }
 
-/** Stands for the status in a receipt where the connection was closed without an answer. */
-const NOT_ANSWERED = 0;
-
 /** Counts a request for whose receipt there is no room. */
-function countOverload({ refusals }: Parts, { peer, path }: ReceiptDraft, status: number): void {
-  refusals.count({ peer, method: "POST", path, status, reason: "overload" });
+function countOverload({ refusals }: Parts, receipt: ReceiptDraft, status: number): void {
+  const { receivedAt, trace, peer, path } = receipt;
+  const reason = "overload";
+  refusals.count({ receivedAt, trace, peer, method: "POST", path, status, reason });
 }
 
 async function malformed(parts: Parts, receipt: ReceiptDraft, message: string) {
   if (!(await parts.engine.malformed(receipt, message))) countOverload(parts, receipt, 400);
-  return answers.malformed(message);
+  return { ...answers.malformed(message), why: message };
 }
 
 function decideReserveFunds(parts: Parts): Decide {
@@ -160,7 +209,13 @@ export function createApp(options: AppOptions) {
   const { engine, clock, paths } = options;
   const counters = options.counters ?? createCounters(clock);
   const refusals = options.refusals ?? refusalCounter(clock, engine.refused, counters.refused);
-  const parts = { ...options, refusals, counters, myTurn: turnTaker(clock) };
+  const log = options.log ?? NO_LOG;
+  let requests = 0;
+  const arrived = (): Arrival => {
+    requests += 1;
+    return { receivedAt: clock.now(), startedAtMs: clock.monotonicMs(), number: requests };
+  };
+  const parts = { ...options, refusals, counters, log, arrived, myTurn: turnTaker(clock) };
   const reserveFunds = counted(parts, "reserveFunds", decideReserveFunds(parts));
   const transactResult = counted(parts, "transactResult", decideTransactResult(parts));
 
@@ -171,9 +226,13 @@ export function createApp(options: AppOptions) {
   ) => findPeer(plainAddress(server?.requestIP(request)?.address ?? ""), request.headers);
   // A Host header that is no host makes the URL unreadable, and is no reason to fail.
   const pathOf = ({ url }: Request) => URL.parse(url)?.pathname ?? url.replace(/\?.*$/s, "");
-  function answerAs(route: Route, answer: Answer): Response {
-    counters.answered(route, answer.status, answer.code ?? "");
-    return respond(answer);
+
+  type Asked = { route: Route; peer: string; arrival: Arrival };
+
+  function answerAs(asked: Asked, answer: Answer): Response {
+    counters.answered(asked.route, answer.status, answer.code ?? "");
+    logAnswer(parts, asked, answer);
+    return respond(answer, traceIdOf(asked.arrival));
   }
 
   /** What is turned away without being looked at. */
@@ -185,8 +244,10 @@ export function createApp(options: AppOptions) {
     const { method } = request;
     const { status } = answer;
     const peer = peerOf(server, request);
-    refusals.count({ peer, method, path: pathOf(request), status, reason });
-    return answerAs(route, answer);
+    const arrival = arrived();
+    const { receivedAt, number: trace } = arrival;
+    refusals.count({ receivedAt, trace, peer, method, path: pathOf(request), status, reason });
+    return answerAs({ route, peer, arrival }, { ...answer, why: reason });
   }
 
   const wrongMethod = (route: Route, server: Parameters<typeof peerOf>[0], request: Request) =>
@@ -196,9 +257,27 @@ export function createApp(options: AppOptions) {
       answer: answers.wrongMethod("POST"),
     });
 
-  function health(): Response {
-    const why = engine.notReady();
-    return answerAs("health", answers.health(why === null ? 200 : 503, why ?? "ready"));
+  function health(
+    server: Parameters<typeof peerOf>[0],
+    request: Request,
+    state: "live" | "ready",
+  ): Response {
+    const why = state === "ready" ? engine.notReady() : null;
+    const answer = answers.health(why === null ? 200 : 503, why ?? state);
+    return answerAs({ route: "health", peer: peerOf(server, request), arrival: arrived() }, answer);
+  }
+
+  function description(server: Parameters<typeof peerOf>[0], request: Request): Response {
+    const route = "other";
+    if (options.openApi == null) {
+      return turned(server, request, {
+        route,
+        reason: "unknown path",
+        answer: answers.unknownPath(),
+      });
+    }
+    const answer = answers.document(options.openApi);
+    return answerAs({ route, peer: peerOf(server, request), arrival: arrived() }, answer);
   }
 
   // Elysia looks for the path's "/" from the URL's character 7, or from 11 where host names are
@@ -206,7 +285,7 @@ export function createApp(options: AppOptions) {
   return new Elysia({ precompile: true, handler: { standardHostname: options.https } })
     .onError(({ code, error, request, server }) => {
       if (error instanceof NoAnswer) return noAnswer();
-      if (code !== "NOT_FOUND") return respond(answers.internalError());
+      if (code !== "NOT_FOUND") return respond(answers.internalError(), traceIdOf(arrived()));
       const answer = answers.unknownPath();
       return turned(server, request, { route: "other", reason: "unknown path", answer });
     })
@@ -222,8 +301,9 @@ export function createApp(options: AppOptions) {
         transactResult({ request, peer: peerOf(server, request), path: paths.transactResult }),
       { parse: "none" },
     )
-    .get("/health/live", () => answerAs("health", answers.health(200, "live")))
-    .get("/health/ready", health)
+    .get("/health/live", ({ request, server }) => health(server, request, "live"))
+    .get("/health/ready", ({ request, server }) => health(server, request, "ready"))
+    .get(OPENAPI_PATH, ({ request, server }) => description(server, request))
     .all(paths.reserveFunds, ({ request, server }) => wrongMethod("reserveFunds", server, request))
     .all(paths.transactResult, ({ request, server }) =>
       wrongMethod("transactResult", server, request),

@@ -51,6 +51,8 @@ export function bodyDigest(key: Uint8Array, body: Uint8Array): string {
 }
 
 export type Turned = {
+  readonly receivedAt: number;
+  readonly trace: number;
   readonly peer: string;
   readonly method: string;
   readonly path: string;
@@ -75,9 +77,8 @@ export function refusalCounter(
   type Counter = { turned: Turned; written: number; suppressed: number };
   let counters = new Map<string, Counter>();
 
-  function writeOne(turned: Turned, suppressed: number): boolean {
-    const path = turned.path.slice(0, LONGEST_PATH);
-    return write({ kind: "refusal", receivedAt: clock.now(), ...turned, path, suppressed });
+  function writeOne(turned: Omit<RefusalOperation, "kind">): boolean {
+    return write({ ...turned, kind: "refusal", path: turned.path.slice(0, LONGEST_PATH) });
   }
 
   function counterOf(turned: Turned): Counter {
@@ -94,7 +95,8 @@ export function refusalCounter(
     const ended = counters;
     counters = new Map();
     for (const { turned, suppressed } of ended.values()) {
-      if (suppressed > 0 && !writeOne(turned, suppressed)) {
+      const others = { ...turned, receivedAt: clock.now(), trace: null, suppressed };
+      if (suppressed > 0 && !writeOne(others)) {
         counterOf(turned).suppressed += suppressed;
       }
     }
@@ -104,7 +106,8 @@ export function refusalCounter(
     count(turned: Turned): void {
       onCount(turned.status, turned.reason);
       const counter = counterOf(turned);
-      if (counter.written < PER_MINUTE && writeOne(turned, 0)) counter.written += 1;
+      if (counter.written < PER_MINUTE && writeOne({ ...turned, suppressed: 0 }))
+        counter.written += 1;
       else counter.suppressed += 1;
     },
 

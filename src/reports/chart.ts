@@ -100,16 +100,19 @@ const WHOLE = BASE + 22;
 /** Of a column's place, what the column takes. */
 const SHARE = 0.72;
 
-function gridLines(top: number): string {
-  // Halves of 1 are no whole number of purchases.
+/** The lines behind the columns, and their figures, which stand before them. */
+function grid(top: number): { lines: string; figures: string } {
+  // Half of an odd number is no number of purchases.
   const shares = top % 2 === 0 ? [0, 0.5, 1] : [0, 1];
-  return shares
-    .map((share) => {
-      const y = BASE - share * HEIGHT;
-      const label = `<text class="axis" x="0" y="${y - 4}">${(top * share).toLocaleString("en")}</text>`;
-      return `<line class="grid" x1="0" x2="100%" y1="${y}" y2="${y}"/>${share === 0 ? "" : label}`;
-    })
-    .join("");
+  const y = (share: number) => BASE - share * HEIGHT;
+  const line = (share: number) =>
+    `<line class="grid" x1="0" x2="100%" y1="${y(share)}" y2="${y(share)}"/>`;
+  const figure = (share: number) =>
+    `<text class="axis" x="0" y="${y(share) - 4}">${(top * share).toLocaleString("en")}</text>`;
+  return {
+    lines: shares.map(line).join(""),
+    figures: shares.slice(1).map(figure).join(""),
+  };
 }
 
 function columnParts({ columns }: ColumnChart, top: number): string {
@@ -162,9 +165,10 @@ function legendOf(series: readonly string[]): string {
 function columnFigure(chart: ColumnChart, number: number): string {
   const sums = chart.columns.map(({ values }) => values.reduce((sum, value) => sum + value, 0));
   const top = niceTop(Math.max(1, ...sums));
+  const { lines, figures } = grid(top);
   const svg =
     `<svg width="100%" height="${WHOLE}">` +
-    `${gridLines(top)}${columnParts(chart, top)}${columnLabels(chart)}</svg>`;
+    `${lines}${columnParts(chart, top)}${figures}${columnLabels(chart)}</svg>`;
   return figure(chart, number, { svg, legend: legendOf(chart.series) });
 }
 

@@ -90,8 +90,10 @@ function figureText(name: FigureName, value: number | null, { money }: Wording):
 
 /** "maximum 3000.00 ZAR (now 2000.00 ZAR)". */
 function changeText(name: FigureName, value: number | null, with_: Wording, now: LimitRow | null) {
-  const [after, before] = [value, now?.[name] ?? null].map((each) => figureText(name, each, with_));
-  return `${FIGURE_WORDS[name]} ${after} (now ${before})`;
+  const before = now?.[name] ?? null;
+  // A wider scope may have one, which holds for this one too.
+  const own = before === null ? "none of its own" : figureText(name, before, with_);
+  return `${FIGURE_WORDS[name]} ${figureText(name, value, with_)} (now ${own})`;
 }
 
 function accountsText(accounts: readonly NewAccount[], { money }: Wording): string {

@@ -56,6 +56,8 @@ export type ReceiptDraft = {
   readonly receivedAt: number;
   /** On the monotonic clock, for the duration up to the commit. */
   readonly startedAtMs: number;
+  /** With receivedAt it names the request (domain/trace-id.ts). */
+  readonly trace: number;
   readonly peer: string;
   readonly path: string;
   /** JSON text with secrets masked; null where the body did not parse. */
@@ -115,6 +117,8 @@ export type MalformedOperation = {
 export type RefusalOperation = {
   readonly kind: "refusal";
   readonly receivedAt: number;
+  /** As in a receipt; null where this only counts others. */
+  readonly trace: number | null;
   readonly peer: string;
   readonly method: string;
   readonly path: string;
@@ -395,6 +399,8 @@ export type JournalView = {
 
 export type ReceiptView = {
   readonly id: string;
+  /** What the answer's X-Request-Id said; null where it had none. */
+  readonly traceId: string | null;
   readonly receivedAt: number;
   readonly durationUs: number | null;
   readonly peer: string;
@@ -442,6 +448,12 @@ export type ApprovalFilter = Paging<number> & { readonly all: boolean };
 
 /** Receipts up to a number that were received before an instant. */
 export type PruneSpan = { readonly before: number; readonly last: number };
+
+/** A page of them, and the number that the next one follows; null where there is none. */
+export type OldReceipts = {
+  readonly receipts: readonly ReceiptView[];
+  readonly last: number | null;
+};
 
 /** What an archive of receipts holds. */
 export type ArchiveFacts = {
@@ -717,9 +729,10 @@ export type Store = {
   journalHash(record: number): Uint8Array | null;
   /** The newest ones. */
   receipts(limit: number): ReceiptView[];
+  /** By its id or its trace id. */
   receipt(id: string): ReceiptView | null;
   /** Receipts, or what was turned away at the door, before an instant; never the newest of them. */
-  oldReceipts(door: boolean, before: number, page: Paging<number>): ReceiptView[];
+  oldReceipts(door: boolean, before: number, page: Paging<number>): OldReceipts;
   receiptsOf(requestId: string, reference: string | null): ReceiptView[];
   /** What was debited and moved from an instant on, up to and without another. */
   settlement(from: number, to: number): Settlement;

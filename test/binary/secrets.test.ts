@@ -68,6 +68,8 @@ const ALL: Readonly<Record<string, string>> = { ...PINS, ...SHARED };
 const aside = mkdtempSync(join(tmpdir(), "transact-bank-secrets-"));
 let bank: Bank;
 let server: Server;
+/** With a line of the log for each request. */
+const LOUD = { args: ["--log-level", "debug", "--log-format", "json"] };
 /** What was said by every program that ran. */
 const said: Written[] = [];
 const hear = (where: string, text: string) => void said.push({ where, bytes: Buffer.from(text) });
@@ -134,7 +136,7 @@ beforeAll(async () => {
   await command("secrets rotate --kind basic", { stdin: `${SHARED["the password"]}\n` });
   writeFileSync(join(bank.dataDir, "config.toml"), CONFIG);
   await bank.admin("limits set --max 2000.00");
-  server = await bank.serve();
+  server = await bank.serve(LOUD);
 });
 afterAll(async () => {
   await server.stop("SIGKILL");
@@ -309,7 +311,7 @@ describe("secrets go in", () => {
     await Promise.all(calls);
     half.destroy();
     listen();
-    server = await bank.serve();
+    server = await bank.serve(LOUD);
     await command("accounts unlock-pin 1001");
   });
 });
@@ -338,7 +340,7 @@ describe("a crash", () => {
     expect((await server.stop("SIGSEGV")).exit).not.toBe(0);
     expect(cores()).toEqual([]);
     listen();
-    server = await bank.serve();
+    server = await bank.serve(LOUD);
   });
 });
 
@@ -398,7 +400,7 @@ describe("and come out nowhere", () => {
         `in no form of ${formsOf(PINS["a wrong PIN"]).length} in what was written outside keys/ ` +
         "or said; no core",
     });
-    server = await bank.serve();
+    server = await bank.serve(LOUD);
   }, 120_000);
 
   test("keys/ holds the shared secrets that are valid, and no PIN, no token, no retired one", () => {
@@ -415,7 +417,7 @@ describe("and come out nowhere", () => {
     const configured = { config: join(bank.dataDir, "config.toml") };
     await server.stop();
     writeFileSync(configured.config, `${CONFIG}signature_secret = "${secret}"\n`);
-    const error = await bank.serve().catch((caught: unknown) => caught);
+    const error = await bank.serve(LOUD).catch((caught: unknown) => caught);
     writeFileSync(configured.config, CONFIG);
     expect(error).toBeInstanceOf(NotServing);
     expect((error as NotServing).message).toContain("signature_secret");
@@ -424,6 +426,6 @@ describe("and come out nowhere", () => {
       env: { TRANSACT_BANK_DATA_DIR: bank.dataDir },
     });
     expect([exit, err.includes(secret)]).toEqual([0, false]);
-    server = await bank.serve();
+    server = await bank.serve(LOUD);
   });
 });

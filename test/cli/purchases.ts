@@ -22,6 +22,7 @@ function receiptOf(message: Message, text: string): ReceiptDraft {
   return {
     receivedAt: Date.parse(message.at),
     startedAtMs: 0,
+    trace: 1,
     peer: "127.0.0.1",
     path: "reserve" in message ? "/reserveFunds" : "/transactResult",
     body: text,

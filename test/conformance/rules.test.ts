@@ -2,7 +2,7 @@
 // one fault at a time: each is caught by the rule that it breaks, and by no other.
 import { afterEach, describe, expect, test } from "bun:test";
 import { createClient, type Target } from "../../src/conformance/client.ts";
-import { createKit } from "../../src/conformance/kit.ts";
+import { createKit, type Kit } from "../../src/conformance/kit.ts";
 import { readProfile } from "../../src/conformance/profile.ts";
 import { RULES, tryRules, type Verdict } from "../../src/conformance/run.ts";
 import {
@@ -30,9 +30,13 @@ function targetOf(url: string): Target {
 
 type How = { readonly only?: readonly string[]; readonly lateMs?: number };
 
-async function run(fault: Fault | null, { only, lateMs = 0 }: How = {}) {
+async function run(fault: Fault | null, how: How = {}) {
   bank = startBank(fault);
   const kit = createKit(createClient(targetOf(bank.url)), readProfile("p.toml", PROFILE), "test");
+  return tried(kit, how);
+}
+
+async function tried(kit: Kit, { only, lateMs = 0 }: How = {}) {
   const verdicts = await tryRules(kit, {
     abilities: new Set(["secret", "basic", "debit"]),
     only: only === undefined ? null : new Set(only),
@@ -41,7 +45,7 @@ async function run(fault: Fault | null, { only, lateMs = 0 }: How = {}) {
     onRule: () => {},
     isStopped: () => false,
   });
-  return { kit, verdicts, left: await kit.cleanUp() };
+  return { verdicts, left: await kit.cleanUp() };
 }
 
 const failed = (verdicts: readonly Verdict[]) =>
@@ -78,6 +82,15 @@ describe("is caught by the rule that it breaks, alone:", () => {
       expect(failed(verdicts)).toEqual([`decline.${code}`]);
     });
   }
+});
+
+test("where no reserve succeeds, the rules that start from one are not tried", async () => {
+  bank = startBank(null);
+  const profile = { ...readProfile("p.toml", PROFILE), active: "27000000000" };
+  const { verdicts } = await tried(createKit(createClient(targetOf(bank.url)), profile, "test"));
+  expect(failed(verdicts)).toEqual(["answer.success"]);
+  const told = verdicts.filter(({ why }) => why === "no reserve succeeds: see answer.success");
+  expect(told.length).toBeGreaterThan(30);
 });
 
 test("every rule is broken by some fault, but for those that a bank in memory has no use for", () => {

@@ -27,7 +27,6 @@ const INSPECTION = {
   newestVersion: 1,
   journalMode: "wal",
   pinKeyCheck: "0123456789abcdef",
-  hasPins: true,
   hasLimits: true,
   openFindings: 0,
   newestAt: NOW - 1_000,
@@ -588,6 +587,20 @@ test.each([
   ],
 ] as const)("%s that is a credential of the service is not missed", (_, check, change) => {
   expect(lineOf({ ...WELL, ...keys(change) }, check)?.state).toBe("ok");
+});
+
+test("of a data dir that cannot be used nothing is made up, whatever else was found", () => {
+  for (const folder of [null, { owner: "ann", uid: 1, usable: false }]) {
+    const lines = judge({ ...WELL, folder, keys: { ...WELL.keys, pin: known(null) } });
+    const checked = lines.filter(({ found }) => found !== "not checked: mend the data dir first");
+    expect(checked.map(({ check }) => check)).toEqual([
+      "data dir",
+      "SQLite",
+      "clock",
+      "open files",
+      "core dumps",
+    ]);
+  }
 });
 
 test("without a database what stands in it is not checked, and nothing is made up", () => {

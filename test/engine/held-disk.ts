@@ -148,6 +148,7 @@ export function heldBank(accounts: readonly Wanted[] = [{}]): HeldBank {
   const receipt = (path: string, body: string, bodyTookMs = 0): ReceiptDraft => ({
     receivedAt: clock.now() - bodyTookMs,
     startedAtMs: clock.monotonicMs() - bodyTookMs,
+    trace: 1,
     peer: "127.0.0.1",
     path,
     body: bank.body ?? body,

@@ -182,7 +182,13 @@ describe("overload", () => {
 
   test("no more than 1,000 refusals stand before a purchase; when they are written, more may", async () => {
     bank.commitError = BUSY;
-    const refusal = { kind: "refusal", receivedAt: 0, peer: "", method: "GET" } as const;
+    const refusal = {
+      kind: "refusal",
+      trace: null,
+      receivedAt: 0,
+      peer: "",
+      method: "GET",
+    } as const;
     const turned = { ...refusal, path: "/", status: 404, reason: "x", suppressed: 0 };
     const taken = Array.from({ length: 3_000 }, () => bank.engine.refused(turned));
     expect(taken.filter((isTaken) => isTaken).length).toBe(1_000);
@@ -197,7 +203,13 @@ describe("overload", () => {
     bank.commitError = BUSY;
     for (let n = 0; n < 50_000; n += 1) bank.reserve(`flood ${n}`);
     const over = bank.reserve("over");
-    const refusal = { kind: "refusal", receivedAt: 0, peer: "", method: "GET" } as const;
+    const refusal = {
+      kind: "refusal",
+      trace: null,
+      receivedAt: 0,
+      peer: "",
+      method: "GET",
+    } as const;
     const turned = { ...refusal, path: "/", status: 404, reason: "x", suppressed: 0 };
     expect(bank.engine.refused(turned)).toBe(false);
     await bank.turns();

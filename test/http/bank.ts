@@ -10,6 +10,7 @@ import { type App, createApp } from "../../src/http/app.ts";
 import type { Authentication } from "../../src/http/authenticate.ts";
 import { initBank } from "../../src/init.ts";
 import { readReceiptKey } from "../../src/keys.ts";
+import type { Log } from "../../src/log.ts";
 import type { By, NewAccount, Result, Store } from "../../src/storage/store.ts";
 
 export const BY: By = {
@@ -95,6 +96,7 @@ export type TestBankOptions = {
   readonly clock?: Clock;
   readonly budgetMs?: number;
   readonly paths?: { readonly reserveFunds: string; readonly transactResult: string };
+  readonly log?: Log;
 };
 
 export type TestBank = {
@@ -147,6 +149,7 @@ export function testBank(options: TestBankOptions = {}): TestBank {
     authentication: { ...NOBODY_ASKED, ...options.authentication },
     paths: options.paths ?? { reserveFunds: "/reserveFunds", transactResult: "/transactResult" },
     https: false,
+    ...(options.log === undefined ? {} : { log: options.log }),
   });
   const request = async (path: string, init: RequestInit) =>
     answerOf(await app.handle(new Request(`http://localhost${path}`, init)));

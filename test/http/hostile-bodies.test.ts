@@ -20,7 +20,7 @@ const SEED = Number(process.env["TRANSACT_BANK_SEED"] ?? 20_261_124);
 const MOST_GROWTH_MB = { heap: 16, rss: 150 };
 
 /** What an answer may have; none of them carries anything of the request. */
-const HEADERS: ReadonlySet<string> = new Set(["content-type", "connection"]);
+const HEADERS: ReadonlySet<string> = new Set([...["content-type", "connection", "x-request-id"]]);
 /** The buyers of the real bodies. */
 const BUYERS = ["2348031234567", "0821234567", "27731304799"];
 

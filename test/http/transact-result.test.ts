@@ -356,7 +356,7 @@ describe("findings of a result that took effect", () => {
 
 describe("a result that is late", () => {
   test("503 with Retry-After, and an empty body", async () => {
-    const late = await answerOf(respond(answers.late()));
+    const late = await answerOf(respond(answers.late(), "a-1"));
     expect([late.status, late.body, late.headers.get("retry-after")]).toEqual([503, "", "5"]);
   });
 });

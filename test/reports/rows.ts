@@ -76,6 +76,7 @@ export function finding(given: Partial<FindingView> = {}): FindingView {
 export function receipt(given: Partial<ReceiptView> = {}): ReceiptView {
   return {
     id: "1",
+    traceId: null,
     receivedAt: Date.parse("2026-03-02T08:00:00Z"),
     durationUs: 1_000,
     peer: "127.0.0.1",

@@ -99,7 +99,7 @@ const ROWS: readonly (readonly [act: ActName, args: () => object, what: string])
   [
     "limits set",
     () => ({ ...GLOBAL, figures: { max: minor(300_000), dayCount: 3 } }),
-    "limits of everything: maximum 3000.00 ZAR (now 2000.00 ZAR), times a day 3 (now none)",
+    "limits of everything: maximum 3000.00 ZAR (now 2000.00 ZAR), times a day 3 (now none of its own)",
   ],
   [
     "limits unset",

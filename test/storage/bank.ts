@@ -76,6 +76,7 @@ export function receiptDraft(given: Partial<ReceiptDraft> = {}): ReceiptDraft {
   return {
     receivedAt: MONDAY_MORNING,
     startedAtMs: 0,
+    trace: 1,
     peer: "127.0.0.1",
     path: "/reserveFunds",
     body: "{}",

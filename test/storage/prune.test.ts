@@ -109,7 +109,7 @@ test("the journal says what was archived, and the archive's SHA-256", async () =
 });
 
 test("a pruning that was killed on its way is finished by the next, each with its archive", async () => {
-  const [oldest] = bank.store.oldReceipts(false, before, { limit: 1 });
+  const [oldest] = bank.store.oldReceipts(false, before, { limit: 1 }).receipts;
   const facts = { file: "a", sha256: "", receipts: 6, refusals: 1, from: 0, to: 0 };
   bank.store.beginPrune(BY, before, facts);
   bank.store.pruneReceipts(false, { before, last: 6 }, { limit: 1 });

@@ -536,6 +536,7 @@ describe("receipts (contract.md 4.1)", () => {
     bank.reserve("raas-1");
     bank.apply({
       kind: "refusal",
+      trace: null,
       receivedAt: MONDAY_MORNING + 1,
       peer: "10.0.0.9",
       method: "GET",

@@ -23,8 +23,6 @@ export type Inspection = {
   readonly journalMode: string;
   /** What the bank remembers of its PIN key; null where it never had one. */
   readonly pinKeyCheck: string | null;
-  /** True where an account has a PIN. */
-  readonly hasPins: boolean;
   readonly hasLimits: boolean;
   readonly openFindings: number;
   /** The latest time that anything was written with, epoch milliseconds. */
@@ -92,7 +90,6 @@ export function inspect(dataDir: string, tailLength: number): Inspection {
       newestVersion: MIGRATIONS.length,
       journalMode: String(one(db, "PRAGMA journal_mode")),
       pinKeyCheck: one(db, "SELECT pin_key_check FROM bank") as string | null,
-      hasPins: one(db, "SELECT EXISTS (SELECT 1 FROM accounts WHERE pin_hash IS NOT NULL)") === 1,
       hasLimits: one(db, "SELECT EXISTS (SELECT 1 FROM limits)") === 1,
       openFindings: Number(one(db, "SELECT count(*) FROM findings WHERE closed_at IS NULL")),
       newestAt: Number(newestAt),

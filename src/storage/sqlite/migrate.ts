@@ -1,10 +1,11 @@
 // The one list of migrations. Add to its end; never change one that was released.
 import type { Database } from "bun:sqlite";
 import bank from "./migrations/0001_bank.sql" with { type: "text" };
+import observability from "./migrations/0002_observability.sql" with { type: "text" };
 import backups from "./migrations/0003_backups.sql" with { type: "text" };
 import approvals from "./migrations/0004_approvals.sql" with { type: "text" };
 
-export const MIGRATIONS: readonly string[] = [bank, backups, approvals];
+export const MIGRATIONS: readonly string[] = [bank, observability, backups, approvals];
 
 /** The database is newer than this program: going back is refused. */
 export class NewerDatabase extends Error {}

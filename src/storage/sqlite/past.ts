@@ -52,7 +52,8 @@ type Standing = {
 
 /** Undoes one act: what it changed is again what it was before. */
 function undo(standing: Standing, { act, subject, detail }: Act, of: Subject): void {
-  const said = detail === null ? {} : (JSON.parse(detail) as { [key: string]: unknown });
+  // Of an act that is nothing to this, such as a rotated secret's, it may be a mere word.
+  const said = detail?.startsWith("{") ? (JSON.parse(detail) as { [key: string]: unknown }) : {};
   switch (act) {
     case "sales pause":
       standing.salesPaused = false;

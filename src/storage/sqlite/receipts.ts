@@ -1,10 +1,12 @@
 // Receipts: one row for each received request, written in the commit of what it led to.
 import type { Database } from "bun:sqlite";
 import { OUTCOMES, type Outcome, outcomeOfCode } from "../../domain/outcomes.ts";
+import { parseTraceId, type Trace, traceIdOf } from "../../domain/trace-id.ts";
 import { PAGE_SIZE, type Paging } from "../pages.ts";
 import type {
   BatchTimes,
   MalformedOperation,
+  OldReceipts,
   PruneSpan,
   ReceiptDraft,
   ReceiptView,
@@ -27,29 +29,35 @@ export type Answered = {
 /** Refusals at the door are kept up to this many, the oldest go: some 10 MB, whatever floods us. */
 const MOST_REFUSALS = 50_000;
 
-type Row = Omit<ReceiptView, "id" | "notes" | "method" | "suppressed"> & {
+/** A receipt is written with its commit, which is seconds after the request at most, but for trouble. */
+const TRACE_SLACK_MS = 60_000;
+
+type Row = Omit<ReceiptView, "id" | "traceId" | "notes" | "method" | "suppressed"> & {
   id: number;
+  trace: number | null;
   method: string | null;
   notes: string | null;
   suppressed: number | null;
 };
 
-const COLUMNS = `id, received_at AS receivedAt, duration_us AS durationUs, peer, NULL AS method,
+const COLUMNS = `id, trace, received_at AS receivedAt, duration_us AS durationUs, peer, NULL AS method,
   path, body, body_length AS bodyLength, body_digest AS bodyDigest, signature, status,
   response_code AS responseCode, message, notes, NULL AS suppressed,
   coalesce(request_id, (SELECT request_id FROM requests q WHERE q.id = request)) AS requestId,
   coalesce(reference, (SELECT reference FROM requests q
      WHERE q.id = request AND coalesce(receipts.response_code, '0000') = '0000')) AS reference`;
-const REFUSAL_COLUMNS = `id, received_at AS receivedAt, NULL AS durationUs, peer, method, path,
+const REFUSAL_COLUMNS = `id, trace, received_at AS receivedAt, NULL AS durationUs, peer, method, path,
   NULL AS body, NULL AS bodyLength, NULL AS bodyDigest, NULL AS signature, status,
   NULL AS responseCode, reason AS message, NULL AS requestId, NULL AS reference, NULL AS notes,
   suppressed`;
 
 /** Refusals have their own numbers; "d" (door) keeps them apart from receipts. */
-function viewOf(prefix: "" | "d", row: Row): ReceiptView {
+function viewOf(prefix: "" | "d", { trace, ...row }: Row): ReceiptView {
+  const { receivedAt } = row;
   return {
     ...row,
     id: `${prefix}${row.id}`,
+    traceId: trace === null ? null : traceIdOf({ receivedAt, number: trace }),
     method: row.method ?? "POST",
     message: row.message ?? answerText(row),
     notes: row.notes === null ? [] : (JSON.parse(row.notes) as string[]),
@@ -58,7 +66,7 @@ function viewOf(prefix: "" | "d", row: Row): ReceiptView {
 }
 
 /** The text of an answer that follows from its code, and is not kept. */
-function answerText({ status, responseCode }: Row): string | null {
+function answerText({ status, responseCode }: Pick<Row, "status" | "responseCode">): string | null {
   if (status === 404) return "No matching reservation";
   return responseCode === null ? null : OUTCOMES[outcomeOfCode(responseCode)].message;
 }
@@ -66,14 +74,14 @@ function answerText({ status, responseCode }: Row): string | null {
 export function receiptsOn(db: Database) {
   const insert = db.query(
     `INSERT INTO receipts (request, received_at, duration_us, peer, path, body, body_length,
-       body_digest, signature, status, response_code, message, request_id, reference, notes)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       body_digest, signature, status, response_code, message, request_id, reference, notes, trace)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const correct = db.query("UPDATE receipts SET response_code = ? WHERE id = ?");
   const correctLate = db.query("UPDATE receipts SET status = 503 WHERE id = ?");
   const insertRefusal = db.query(
-    `INSERT INTO refusals (received_at, peer, method, path, status, reason, suppressed)
-     VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO refusals (received_at, peer, method, path, status, reason, suppressed, trace)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const dropOldest = db.query("DELETE FROM refusals WHERE id <= ?");
   const before = db.query(`SELECT ${COLUMNS} FROM receipts WHERE id < ? ORDER BY id DESC LIMIT ?`);
@@ -83,15 +91,13 @@ export function receiptsOn(db: Database) {
   const one = db.query(`SELECT ${COLUMNS} FROM receipts WHERE id = ?`);
   const oneRefusal = db.query(`SELECT ${REFUSAL_COLUMNS} FROM refusals WHERE id = ?`);
   // The newest of each stays, so that no number is ever given twice.
-  const old = db.query(
+  const following = db.query(
     `SELECT ${COLUMNS} FROM receipts
-     WHERE id > $after AND id < (SELECT max(id) FROM receipts) AND received_at < $before
-     ORDER BY id LIMIT $limit`,
+     WHERE id > $after AND id < (SELECT max(id) FROM receipts) ORDER BY id LIMIT $limit`,
   );
-  const oldRefusals = db.query(
+  const followingRefusals = db.query(
     `SELECT ${REFUSAL_COLUMNS} FROM refusals
-     WHERE id > $after AND id < (SELECT max(id) FROM refusals) AND received_at < $before
-     ORDER BY id LIMIT $limit`,
+     WHERE id > $after AND id < (SELECT max(id) FROM refusals) ORDER BY id LIMIT $limit`,
   );
   const prune = db.query(
     `DELETE FROM receipts WHERE id IN (SELECT id FROM receipts
@@ -102,6 +108,19 @@ export function receiptsOn(db: Database) {
     `DELETE FROM refusals WHERE id IN (SELECT id FROM refusals
        WHERE id > $after AND id <= $last AND received_at < $before ORDER BY id LIMIT $limit)
      RETURNING id`,
+  );
+  const traced = "received_at = $receivedAt AND trace = $number ORDER BY id LIMIT 1";
+  const refusalTraced = db.query(
+    `SELECT ${REFUSAL_COLUMNS} FROM refusals WHERE id > 0 AND ${traced}`,
+  );
+  const pageTraced = db.query(
+    `SELECT ${COLUMNS} FROM receipts WHERE id >= $from AND id < $to AND ${traced}`,
+  );
+  const ends = db.query(
+    "SELECT (SELECT min(id) FROM receipts) AS first, (SELECT max(id) FROM receipts) AS last",
+  );
+  const nextReceived = db.query(
+    "SELECT received_at AS receivedAt FROM receipts WHERE id >= ? ORDER BY id LIMIT 1",
   );
   // Each of the three has its own index.
   const about = db.query(
@@ -127,6 +146,7 @@ export function receiptsOn(db: Database) {
       answered.requestId ?? null,
       answered.reference ?? null,
       draft.notes.length === 0 ? null : JSON.stringify(draft.notes),
+      draft.trace,
     );
     return Number(lastInsertRowid);
   }
@@ -141,6 +161,42 @@ export function receiptsOn(db: Database) {
       last = more.at(-1)?.id ?? last;
     }
     return rows;
+  }
+
+  /** The first receipt of those that came from an instant on, as far as they came in order. */
+  function firstFrom(instant: number, first: number, last: number): number {
+    let [low, high] = [first, last];
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      const { receivedAt } = nextReceived.get(middle) as { receivedAt: number };
+      if (receivedAt < instant) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /**
+   * Without an index, which every purchase would pay for: receipts stand in the order they came, but
+   * for a clock that jumped. So the search begins where it should be, and goes on through all others.
+   */
+  function byTrace(trace: Trace): ReceiptView | null {
+    const refusal = refusalTraced.get(trace) as Row | null;
+    if (refusal !== null) return viewOf("d", refusal);
+    const { first, last } = ends.get() as { first: number | null; last: number | null };
+    if (first === null || last === null) return null;
+    const likely = firstFrom(trace.receivedAt - TRACE_SLACK_MS, first, last);
+    const spans = [
+      [likely, last + 1],
+      [first, likely],
+    ] as const;
+    for (const [begin, end] of spans) {
+      for (let from = begin; from < end; from += PAGE_SIZE) {
+        const to = Math.min(from + PAGE_SIZE, end);
+        const row = pageTraced.get({ ...trace, from, to }) as Row | null;
+        if (row !== null) return viewOf("", row);
+      }
+    }
+    return null;
   }
 
   return {
@@ -159,6 +215,7 @@ export function receiptsOn(db: Database) {
         refusal.status,
         refusal.reason,
         refusal.suppressed,
+        refusal.trace,
       );
       dropOldest.run(Number(lastInsertRowid) - MOST_REFUSALS);
     },
@@ -178,6 +235,8 @@ export function receiptsOn(db: Database) {
     },
 
     show(id: string): ReceiptView | null {
+      const trace = parseTraceId(id);
+      if (trace !== null) return byTrace(trace);
       const match = /^(d?)(\d{1,15})$/.exec(id);
       if (match === null) return null;
       const prefix = match[1] === "d" ? "d" : "";
@@ -185,10 +244,15 @@ export function receiptsOn(db: Database) {
       return row === null ? null : viewOf(prefix, row);
     },
 
-    /** Those received before an instant, but never the newest; the oldest number first. */
-    old(door: boolean, before: number, { after = 0, limit }: Paging<number>): ReceiptView[] {
-      const rows = (door ? oldRefusals : old).all({ before, after, limit }) as Row[];
-      return rows.map((row) => viewOf(door ? "d" : "", row));
+    /**
+     * One page of those received before an instant, never the newest, with the number to go on
+     * after. It ends where a whole page is younger: numbers follow the time but for a wrong clock.
+     */
+    old(door: boolean, before: number, { after = 0, limit }: Paging<number>): OldReceipts {
+      const page = (door ? followingRefusals : following).all({ after, limit }) as Row[];
+      const rows = page.filter(({ receivedAt }) => receivedAt < before);
+      const last = rows.length === 0 ? null : (page.at(-1)?.id ?? null);
+      return { receipts: rows.map((row) => viewOf(door ? "d" : "", row)), last };
     },
 
     /** Deletes some of them; gives the last number deleted, or null where there are no more. */
