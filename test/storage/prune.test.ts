@@ -48,6 +48,7 @@ const refusal = (receivedAt: number) =>
     path: "/",
     status: 404,
     reason: "unknown path",
+    trace: null,
     suppressed: 0,
   }) as const;
 
