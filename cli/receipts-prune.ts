@@ -4,7 +4,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import { isoTime, localTimeText } from "../src/domain/local-time.ts";
 import { countOld, pruneReceipts } from "../src/prune.ts";
 import { isoOrNull } from "../src/reports/views.ts";
-import { sizeText } from "./backup.ts";
+import { bytesText } from "../src/units.ts";
 import { facts } from "./output.ts";
 import { confirm } from "./prompt.ts";
 import { command, unwrap, withBank } from "./session.ts";
@@ -54,7 +54,7 @@ export function registerPrune(receipts: Command): void {
           text: () =>
             facts([
               ["Moved", `${moved.receipts} receipts and ${moved.refusals} refusals`],
-              ["Archive", `${file}, ${sizeText(moved.sizeBytes)}`],
+              ["Archive", `${file}, ${bytesText(moved.sizeBytes)}`],
               ["SHA-256", moved.sha256],
             ]) +
             "\n\nTheir room in the database is used again by what comes; the file does not shrink.",
