@@ -7,6 +7,8 @@ import { bun, ensureInstalled, helpWhenAsked, root, run, stop } from "./launcher
 const HELP = `
 npm run simulate [-- OPTIONS]
 
+For developers. To play Clickatell against a running bank: transact-bank simulate URL.
+
 Runs a whole bank (HTTP layer, engine, SQLite) with simulated time, disk and network, and compares
 every step with a small reference model; docs/simulation.md says what it covers. One seed is one run,
 exactly. Without options: twenty runs with seeds that nobody has seen before.

@@ -75,6 +75,7 @@ const Schema = Type.Object(
       default: [],
       rule: 'a list of addresses and networks, such as ["127.0.0.1", "10.0.0.0/24"]',
     }),
+    openapi: Type.Boolean({ default: true, rule: "true or false" }),
     log_level: Type.Union(
       LOG_LEVELS.map((level) => Type.Literal(level)),
       { default: "info", rule: `one of ${LOG_LEVELS.join(", ")}` },
@@ -204,6 +205,9 @@ require_signature = ${requireSignature}
 
 # Behind a proxy: whose X-Forwarded-For names the peer (docs/proxy.md).
 # trusted_proxies = ["127.0.0.1", "::1"]
+
+# Whoever reaches the server may read GET /openapi.json, which says how it is called.
+# openapi = true
 
 # "error", "warn", "info" or "debug", which has a line for each request; "text" or "json".
 # log_level = "info"

@@ -1,6 +1,6 @@
 // doctor's judgement: pure functions from facts to lines, one for each thing that can be wrong. A
 // line that is not ok says what to do.
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { localTimeText } from "../domain/local-time.ts";
 import { isLoopback } from "../http/listen.ts";
 import { HANDOVER_FILE } from "../keys.ts";
@@ -360,7 +360,7 @@ function authentication({ config, database }: Facts): Verdict {
 /** A certificate's authority needs days, and people are away for weeks. */
 const RENEW_WITHIN_DAYS = 30;
 
-function tls({ tls, now, config }: Facts): Verdict {
+function tls({ tls, now, config, dataDir }: Facts): Verdict {
   if (!config.ok) return unknown("configuration");
   if (tls === null) return ok("not used; a proxy may do it (docs/proxy.md)");
   const renew = "Put a new certificate there, then systemctl reload transact-bank (SIGHUP).";
@@ -370,7 +370,10 @@ function tls({ tls, now, config }: Facts): Verdict {
   const days = Math.floor((validTo - now) / DAY_MS);
   if (validTo <= now) return fail(`${name}: ended ${-days} days ago`, renew);
   if (validFrom > now) return fail(`${name}: not valid yet`, "Check the clock, or wait.");
-  if (tls.keyOpen) return fail("other users may read the key", "chmod go= the key's file.");
+  if (tls.keyOpen) {
+    const key = resolve(dataDir, config.value.tls?.key ?? "");
+    return fail("other users may read the key", `chmod go= ${quoted(key)}`);
+  }
   if (days < RENEW_WITHIN_DAYS) return warning(`${name}: ends in ${days} days`, renew);
   if (tls.unknownIssuer !== null) {
     return warning(
