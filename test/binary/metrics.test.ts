@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readLive } from "../../src/live.ts";
 import { METRICS } from "../../src/metrics.ts";
-import { type Bank, configure, newBank, reserve, type Server } from "../binary/program.ts";
+import { ROOT, textOf } from "../docs/pages.ts";
 import { tool } from "../tools.ts";
-import { ROOT, textOf } from "./pages.ts";
+import { type Bank, configure, newBank, reserve, type Server } from "./program.ts";
 
 const MONITORING = join(ROOT, "docs/monitoring");
 const fileOf = (name: string) => readFileSync(join(MONITORING, name), "utf8");
@@ -167,7 +167,7 @@ describe("promtool", () => {
   test("finds no fault in the alert rules, and they alert when they should", async () => {
     await promtool(["check", "rules", join(MONITORING, "alerts.yml")]);
     await promtool(["test", "rules", join(MONITORING, "alerts-test.yml")]);
-  });
+  }, 60_000);
 
   test("can read every query of the dashboard", async () => {
     const folder = mkdtempSync(join(tmpdir(), "transact-bank-queries-"));
