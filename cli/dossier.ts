@@ -99,8 +99,8 @@ function dossierText(dossier: Dossier): string {
   const columns = [{ title: "Time" }, { title: "After" }, { title: "What" }, { title: "Detail" }];
   const told =
     past === null
-      ? "The figures of the checks are not told: too much was recorded since."
-      : "The answer is recorded; the figures of the checks are told from what is recorded since.";
+      ? "The figures of the checks cannot be told: too much was recorded since."
+      : "The answer is recorded; the checks' figures are told from what came since.";
   return [
     purchaseText(purchase, bank),
     "",

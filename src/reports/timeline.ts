@@ -89,7 +89,7 @@ function receivedEvents(dossier: Dossier): Happened[] {
     who: OURS,
   }));
   const asking = { at, what: "received", detail: `${asked}${from}`, who: CLICKATELL };
-  return [asking, ...shortened(checks), ...heldEvents(dossier), ...answeredEvents(first)];
+  return [asking, ...shortened(checks), ...heldEvents(dossier), ...answeredEvents(first, purchase)];
 }
 
 const LEFT_OUT = [
@@ -118,11 +118,13 @@ function heldEvents({ purchase, bank }: Dossier): Happened[] {
   return [{ at: reservedAt, what: "held", detail, who: OURS }];
 }
 
-function answeredEvents(first: ReceiptView | undefined): Happened[] {
+function answeredEvents(first: ReceiptView | undefined, purchase: PurchaseView): Happened[] {
   if (first === undefined) return [];
   const took = first.durationUs === null ? "" : ` after ${(first.durationUs / 1000).toFixed(1)} ms`;
   const detail = `${answerText(first)}${took}`;
-  return [{ at: answeredAt(first), what: "answered", detail, who: OURS }];
+  // Its duration was measured on another clock than its times.
+  const at = Math.max(answeredAt(first), purchasedAt(purchase));
+  return [{ at, what: "answered", detail, who: OURS }];
 }
 
 /** The reserve that came again, and every result. */
