@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { join } from "node:path";
-import { type Static, Type } from "@sinclair/typebox";
+import { type Static, type TObject, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { CONTROLLED_KINDS, type ControlledKind } from "./domain/dual-control.ts";
 import { PIN_POLICIES } from "./domain/pin.ts";
@@ -109,6 +109,24 @@ export const DEFAULT_CONFIG: Config = Value.Default(Schema, {}) as Config;
 /** The keys in the order they stand in the documentation, with their rules. */
 export function configKeys(): readonly string[] {
   return Object.keys(Schema.properties);
+}
+
+/** What is allowed for a key, in words, and its default; undefined where it has none. */
+export type ConfigRule = {
+  readonly key: string;
+  readonly rule: string;
+  readonly standard: unknown;
+};
+
+/** Every key there is, those of tables with the table's name. */
+export function configRules({ properties }: TObject = Schema, table = ""): readonly ConfigRule[] {
+  return Object.entries(properties).flatMap(([name, schema]) => {
+    const key = `${table}${name}`;
+    const own = { key, rule: String(schema["rule"]), standard: schema.default as unknown };
+    return schema["type"] === "object"
+      ? [own, ...configRules(schema as TObject, `${key}.`)]
+      : [own];
+  });
 }
 
 /** True where the text is an address, or a network as address/bits. */

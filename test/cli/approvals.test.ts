@@ -310,3 +310,26 @@ describe.if(mayLogIn)("to people", () => {
     expect(problems()).toEqual([]);
   }, 30_000);
 });
+
+describe.if(mayLogIn)("a reservation's timeline", () => {
+  test("says who asked to settle it, who approved, and that it waits", async () => {
+    const release = "reservations release raas-open --yes --reason ticket";
+    expect((await as(THANDI, release)).exit).toBe(7);
+    const show = async () => {
+      const ran = await as(THANDI, "reservations show raas-open");
+      expect([ran.exit, ran.err]).toEqual([0, expect.any(String)]);
+      return ran.out;
+    };
+    expect(await show()).toMatch(/approval 1 .*asked to release reservation/);
+    expect(await show()).toContain("waits for another person");
+    expect((await as(SIPHO, "approvals approve 1 --yes --reason seen")).exit).toBe(0);
+    const json = (await as(THANDI, "reservations show raas-open --json")).out;
+    const { timeline } = JSON.parse(json) as { timeline: { what: string; who: string }[] };
+    const last = timeline.slice(-3);
+    expect(last.map(({ what }) => what).sort()).toEqual(["approval 1", "approval 1", "released"]);
+    const [asked, decided] = last.filter(({ what }) => what === "approval 1");
+    expect(asked?.who).not.toBe(decided?.who);
+    const released = last.find(({ what }) => what === "released");
+    expect(released?.who).toContain("(approval 1)");
+  }, 30_000);
+});
