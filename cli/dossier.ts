@@ -10,9 +10,20 @@ import {
   OURS,
   timeline,
 } from "../src/reports/timeline.ts";
-import type { Bank, PurchaseView } from "../src/storage/store.ts";
+import type { ApprovalView, Bank, PurchaseView, Store } from "../src/storage/store.ts";
 import { facts, money, table } from "./output.ts";
 import { type Answer, found, type Session } from "./session.ts";
+
+/** People ask for approvals, so that there are few; the newest of them are looked through. */
+const MOST_APPROVALS = 1_000;
+
+/** What was asked for about a purchase under dual control, by either of its references. */
+function approvalsAbout(store: Store, refs: readonly (string | null)[]): ApprovalView[] {
+  return store
+    .approvals({ all: true, limit: MOST_APPROVALS })
+    .filter(({ args }) => "ref" in args && refs.includes(args.ref as string))
+    .reverse();
+}
 
 export function dossierOf({ store, bank }: Session, purchase: PurchaseView): Dossier {
   const { requestId } = purchase;
@@ -23,6 +34,7 @@ export function dossierOf({ store, bank }: Session, purchase: PurchaseView): Dos
     receipts: store.receiptsOf(requestId, reference),
     findings: store.findingsOf(requestId, reference),
     records: store.journalOf(requestId),
+    approvals: approvalsAbout(store, [requestId, reference]),
     past: store.past(purchase),
   };
 }
@@ -87,8 +99,8 @@ function dossierText(dossier: Dossier): string {
   const columns = [{ title: "Time" }, { title: "After" }, { title: "What" }, { title: "Detail" }];
   const told =
     past === null
-      ? "The figures of the checks are not told: too much was recorded since."
-      : "The answer is recorded; the figures of the checks are told from what is recorded since.";
+      ? "The figures of the checks cannot be told: too much was recorded since."
+      : "The answer is recorded; the checks' figures are told from what came since.";
   return [
     purchaseText(purchase, bank),
     "",

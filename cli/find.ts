@@ -145,9 +145,9 @@ function knownText(known: Known, bank: Bank): string {
       : `Declined requests were looked for from ${localTimeText(declinedFrom, bank.timeZone)} on.`;
   return [
     facts([...buyerFacts(known, bank), ...accountFacts(account, bank)]),
-    purchasesTable(purchases, bank),
+    purchasesTable(purchases, bank, known.buyer !== null),
     findingsText(findings),
-    `${declined} All about one purchase: transact-bank reservations show REF`,
+    `${declined}\nAll about one purchase: transact-bank reservations show REF`,
   ].join("\n\n");
 }
 

@@ -3,8 +3,10 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import * as clack from "@clack/prompts";
 import type { Command } from "commander";
+import { DEFAULT_CONFIG } from "../src/config.ts";
 import { initDemo } from "../src/demo.ts";
 import { formatAmount, minor } from "../src/domain/money.ts";
+import { isLoopback } from "../src/http/listen.ts";
 import { INIT_RULES, initBank, isoMinorDigits, type NewBank, readListen } from "../src/init.ts";
 import { HANDOVER_FILE, withoutTrailingNewline } from "../src/keys.ts";
 import { UNIT_FILE } from "../src/service.ts";
@@ -141,6 +143,13 @@ function report(bank: NewBank, dataDir: string, secret: AgreedSecret | null): st
   const where = pasted(dataDir);
   const amount = (units: number) =>
     formatAmount(minor(units * 10 ** bank.minorDigits), bank.minorDigits);
+  const { host, port } = bank.listen ?? DEFAULT_CONFIG;
+  // It would not start: who calls from elsewhere has to be authenticated (serve.ts).
+  const open = [
+    "It starts on that address only once requests are authenticated: set a secret",
+    `(${self()} secrets rotate) and require_signature = true in config.toml.`,
+    "",
+  ];
   const handOver = [
     "The secret for Clickatell stands in",
     `  ${join(dataDir, HANDOVER_FILE)}`,
@@ -150,10 +159,12 @@ function report(bank: NewBank, dataDir: string, secret: AgreedSecret | null): st
   return [
     facts([
       ...factsOf(bank, dataDir),
+      ["listens on", `${host} port ${port}`],
       ["signatures", secret === null ? "not required" : "required"],
       ["limits", "none are set: any amount may be reserved until you set some"],
     ]),
     "",
+    ...(secret === null && !isLoopback(host) ? open : []),
     ...(secret?.handOver === true ? handOver : []),
     "Keep a copy of its keys/ folder apart from every backup. Next:",
     `  ${self()} limits set --max ${amount(2_000)} --data-dir ${where}`,

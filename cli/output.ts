@@ -13,14 +13,15 @@ export function printJson(value: unknown): void {
   process.stdout.write(`${cleanLines(JSON.stringify(value, null, 2))}\n`);
 }
 
-/** The words at the beginning of a line that tell how something stands. */
-const VERDICTS = { ok: "green", OFF: "red", FAIL: "red", WARN: "yellow" } as const;
+/** The words in the first or second column of a line that tell how something stands. */
+const VERDICTS = { ok: "green", OFF: "red", FAIL: "red", warning: "yellow" } as const;
 
 /** Colours the verdicts, once the text is clean: what others stored brings no colours of its own. */
 function withVerdicts(text: string): string {
-  return text.replace(/^(?:ok|OFF|FAIL|WARN)(?= )/gm, (word) =>
-    styleText(VERDICTS[word as keyof typeof VERDICTS], word, { stream: process.stdout }),
-  );
+  return text.replace(/^(\S+(?: \S+)* {2,})?(ok|OFF|FAIL|warning)(?= {2})/gm, (_, first, word) => {
+    const colour = VERDICTS[word as keyof typeof VERDICTS];
+    return (first ?? "") + styleText(colour, word, { stream: process.stdout });
+  });
 }
 
 /** Text for people on standard output. */

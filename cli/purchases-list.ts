@@ -110,20 +110,28 @@ function listOf(session: Session, options: ListOptions): List<PurchaseView> {
   };
 }
 
-/** Purchases as people look for them: what became of each in words, its references complete. */
-export function purchasesTable(purchases: readonly PurchaseView[], bank: Bank): string {
+/**
+ * Purchases as people look for them: what became of each in words, its reference whole. Of one
+ * buyer alone it need not say whose they are.
+ */
+export function purchasesTable(
+  purchases: readonly PurchaseView[],
+  bank: Bank,
+  ofOneBuyer = false,
+): string {
   if (purchases.length === 0) return "No purchases.";
+  const buyer = <Cell>(cell: Cell) => (ofOneBuyer ? [] : [cell]);
   return table(
     [
       { title: "When" },
-      { title: "Buyer" },
+      ...buyer({ title: "Buyer" }),
       { title: "Amount", align: "right" },
       { title: "What became of it" },
       { title: "raasTxnRef", whole: true },
     ],
     purchases.map((purchase) => [
       localTimeText(purchasedAt(purchase), bank.timeZone),
-      purchase.buyerId,
+      ...buyer(purchase.buyerId),
       money(purchase.reserveAmount, bank),
       becameText(purchase, bank),
       purchase.requestId,

@@ -78,7 +78,7 @@ function runningProgram(): string {
   return realpathSync(process.execPath);
 }
 
-function installedText(done: Installed, { dataDir, user }: UnitOptions): string {
+function installedText(done: Installed, { dataDir, user, program }: UnitOptions): string {
   const as = `sudo -u ${user} ${SERVICE}`;
   const next = done.hasBank
     ? [
@@ -95,8 +95,11 @@ function installedText(done: Installed, { dataDir, user }: UnitOptions): string 
     next.unshift(`sudo chown -R ${user}: ${dataDir}    # it is user ${done.foreignOwner}'s`);
   }
   return [
-    `${UNIT_FILE} is ${done.unitChanged ? "written" : "as it was"}, and starts with the machine.`,
-    ...(done.programCopied ? [`The program is copied to ${PROGRAM}.`] : []),
+    `The unit is ${done.unitChanged ? "written" : "as it was"}; the service starts with the machine:`,
+    `  ${UNIT_FILE}`,
+    ...(done.programCopied
+      ? ["The program is copied to where it is run from:", `  ${program}`]
+      : []),
     "",
     "Next:",
     ...next.map((line) => `  ${line}`),

@@ -10,7 +10,7 @@ import { type Client, createClient, type Target } from "../src/conformance/clien
 import demoProfile from "../src/conformance/demo-profile.toml" with { type: "text" };
 import { createKit, type Kit, type Reservation } from "../src/conformance/kit.ts";
 import { FileError, NOTHING_KNOWN, type Profile, readProfile } from "../src/conformance/profile.ts";
-import type { Ability } from "../src/conformance/rule.ts";
+import { type Ability, IN_TIME } from "../src/conformance/rule.ts";
 import {
   ALL_RULES,
   type RunOptions,
@@ -93,7 +93,7 @@ type SimulateOptions = CommonOptions & {
   readonly print?: keyof typeof PRINTED | "rules";
 } & { readonly [fact in keyof Profile]?: string | number };
 
-/** What a simulation came to; the document of --json, and what the text is made of. */
+/** What a simulation came to. */
 export type Simulation = {
   readonly url: string;
   readonly run: string;
@@ -329,18 +329,32 @@ async function simulate(urlText: string | undefined, options: SimulateOptions): 
       abilities: abilitiesOf(target, options),
       only,
       lateMs: options.late * 1_000,
+      ...IN_TIME,
       books: opened === null ? null : openBooks(opened.store, kit),
       onRule: () => {},
       isStopped: stopOnSignal(),
     });
     return {
-      json: simulation,
+      json: simulationJson(simulation),
       text: () => simulationText(simulation),
       ...exitOf(simulation),
     };
   } finally {
     opened?.close();
   }
+}
+
+const reservationJson = ({ requestId, reference, amount }: Reservation) => ({
+  requestId,
+  reference,
+  amountMinor: amount,
+});
+
+function simulationJson(simulation: Simulation) {
+  const [debited, left] = [simulation.debited, simulation.left].map((all) =>
+    all.map(reservationJson),
+  );
+  return { ...simulation, debited, left };
 }
 
 function exitOf({ ok, stopped }: Simulation) {

@@ -9,6 +9,7 @@ import { isoTime, localTimeText } from "../src/domain/local-time.ts";
 import { type Live, readLive } from "../src/live.ts";
 import { WAL_FILE } from "../src/storage/sqlite/open.ts";
 import type { Bank, Overview } from "../src/storage/store.ts";
+import { bytesText } from "../src/units.ts";
 import { facts } from "./output.ts";
 import { command, type Session, withBank } from "./session.ts";
 import { calendarOf } from "./times.ts";
@@ -67,14 +68,6 @@ function statusJson({ bank, now, live, stuck, overview, disk, walBytes }: Status
 }
 
 // ---------------------------------------------------------------- the screen
-
-const UNITS = ["B", "kB", "MB", "GB", "TB"];
-
-function bytesText(bytes: number): string {
-  const power = Math.min(UNITS.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
-  const amount = bytes / 1000 ** power;
-  return `${amount.toFixed(amount < 10 && power > 0 ? 1 : 0)} ${UNITS[power]}`;
-}
 
 /** The two largest units of a span: "3 d 4 h". */
 export function spanText(seconds: number): string {

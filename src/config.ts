@@ -2,9 +2,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { join } from "node:path";
-import { type Static, Type } from "@sinclair/typebox";
+import { type Static, type TObject, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
-import { CONTROLLED_KINDS } from "./domain/dual-control.ts";
+import { CONTROLLED_KINDS, type ControlledKind } from "./domain/dual-control.ts";
 import { PIN_POLICIES } from "./domain/pin.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "./log.ts";
 
@@ -75,6 +75,7 @@ const Schema = Type.Object(
       default: [],
       rule: 'a list of addresses and networks, such as ["127.0.0.1", "10.0.0.0/24"]',
     }),
+    openapi: Type.Boolean({ default: true, rule: "true or false" }),
     log_level: Type.Union(
       LOG_LEVELS.map((level) => Type.Literal(level)),
       { default: "info", rule: `one of ${LOG_LEVELS.join(", ")}` },
@@ -108,6 +109,24 @@ export const DEFAULT_CONFIG: Config = Value.Default(Schema, {}) as Config;
 /** The keys in the order they stand in the documentation, with their rules. */
 export function configKeys(): readonly string[] {
   return Object.keys(Schema.properties);
+}
+
+/** What is allowed for a key, in words, and its default; undefined where it has none. */
+export type ConfigRule = {
+  readonly key: string;
+  readonly rule: string;
+  readonly standard: unknown;
+};
+
+/** Every key there is, those of tables with the table's name. */
+export function configRules({ properties }: TObject = Schema, table = ""): readonly ConfigRule[] {
+  return Object.entries(properties).flatMap(([name, schema]) => {
+    const key = `${table}${name}`;
+    const own = { key, rule: String(schema["rule"]), standard: schema.default as unknown };
+    return schema["type"] === "object"
+      ? [own, ...configRules(schema as TObject, `${key}.`)]
+      : [own];
+  });
 }
 
 /** True where the text is an address, or a network as address/bits. */
@@ -153,6 +172,11 @@ export function parseConfig(text: string): Config {
     throw new ConfigError(`${CONFIG_FILE}: the two paths must differ`);
   }
   return config;
+}
+
+/** What is under dual control, in one order whatever the file's is. */
+export function controlledBy({ dual_control }: Pick<Config, "dual_control">): ControlledKind[] {
+  return CONTROLLED_KINDS.filter((kind) => dual_control.includes(kind));
 }
 
 /** Reads the configuration of a data dir; without a file, all defaults. */
@@ -203,6 +227,9 @@ require_signature = ${requireSignature}
 
 # Behind a proxy: whose X-Forwarded-For names the peer (docs/proxy.md).
 # trusted_proxies = ["127.0.0.1", "::1"]
+
+# Whoever reaches the server may read GET /openapi.json, which says how it is called.
+# openapi = true
 
 # "error", "warn", "info" or "debug", which has a line for each request; "text" or "json".
 # log_level = "info"

@@ -1,4 +1,5 @@
 // Puts a bank on the air: lock, store, engine, app, socket; and takes it off again.
+import { version } from "../package.json";
 import { openBank } from "./bank.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
@@ -9,6 +10,7 @@ import { closeToOthers } from "./files.ts";
 import { createApp } from "./http/app.ts";
 import type { Authentication } from "./http/authenticate.ts";
 import { isLoopback, listen } from "./http/listen.ts";
+import { openApiDocument } from "./http/openapi.ts";
 import { refusalCounter } from "./http/receipts.ts";
 import { readReceiptKey, readSecret, secretReader } from "./keys.ts";
 import { liveOf, serveLive } from "./live.ts";
@@ -98,6 +100,22 @@ function authenticationOf(dataDir: string, config: Config): Authentication {
   };
 }
 
+/** How a bank that is configured so is called. */
+export function openApiOf(config: Config) {
+  return openApiDocument({
+    version,
+    paths: {
+      reserveFunds: config.reserve_funds_path,
+      transactResult: config.transact_result_path,
+    },
+    authentication: {
+      signature: config.require_signature,
+      basic: config.basic_user !== undefined,
+      clientCertificate: config.tls?.client_ca !== undefined,
+    },
+  });
+}
+
 /** What the app is made of, as far as the data dir tells: all that may be missing or wrong there. */
 function readAppParts(dataDir: string, config: Config) {
   return {
@@ -109,6 +127,7 @@ function readAppParts(dataDir: string, config: Config) {
       transactResult: config.transact_result_path,
     },
     https: config.tls !== undefined,
+    openApi: config.openapi ? JSON.stringify(openApiOf(config)) : null,
     trustedProxies: config.trusted_proxies,
   };
 }

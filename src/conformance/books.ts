@@ -146,6 +146,36 @@ export const UNSEEN = [
     why: "only a power cut would show it",
   },
   {
+    id: "unseen.expired",
+    section: "4.3",
+    words: "What was answered 2060 because its time was over holds nothing, for ever",
+    why: "only a bank that is slow by itself would show it",
+  },
+  {
+    id: "unseen.late-result",
+    section: "3",
+    words: "503 with Retry-After: a result that is not known to be durable within 4 s",
+    why: "only a bank that is slow by itself would show it",
+  },
+  {
+    id: "unseen.pin-lock",
+    section: "2",
+    words: "2020: locked after too many wrong ones",
+    why: "trying it would lock the test buyer's PIN",
+  },
+  {
+    id: "unseen.allow-list",
+    section: "5",
+    words: "401: a peer off the allow-list",
+    why: "it takes a machine that is not on it",
+  },
+  {
+    id: "unseen.rotation",
+    section: "5",
+    words: "Two secrets may be valid at once while one is rotated",
+    why: "it takes a rotation; run the kit before, during and after one",
+  },
+  {
     id: "unseen.unconfirmed",
     section: "4.9",
     words: "No result within seven business days: listed in the exception report; the hold stays",

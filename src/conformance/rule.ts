@@ -9,6 +9,9 @@ export type Ability = "secret" | "basic" | "certificate" | "debit";
 export type RuleOptions = {
   /** How long after its reserve a late result comes, in milliseconds. */
   readonly lateMs: number;
+  /** Within how long every reserve and every result must be answered. */
+  readonly reserveMs: number;
+  readonly resultMs: number;
 };
 
 export type Rule = {
@@ -20,6 +23,9 @@ export type Rule = {
   /** Throws Broken where the bank breaks the rule, NotTried where it could not be tried. */
   readonly run: (kit: Kit, options: RuleOptions) => Promise<void>;
 };
+
+/** A reserve: the guide's "preferably under 2 seconds". A result: four, and one for the way. */
+export const IN_TIME = { reserveMs: 2_000, resultMs: 5_000 } as const;
 
 /** What people call a need, for the line that says why a rule was not tried. */
 export const NEEDS: Readonly<Record<Need, string>> = {

@@ -4,6 +4,7 @@
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 import type { Answer, Call } from "./client.ts";
 import { CANCELLED, codeOf, type Kit } from "./kit.ts";
+import { IN_TIME } from "./rule.ts";
 
 export type StormOptions = {
   /** Purchases a second. */
@@ -44,7 +45,6 @@ export type Storm = {
 const HISTOGRAM = { lowest: 1, highest: 60_000_000, figures: 3 };
 const TICK_MS = 1;
 const PROGRESS_MS = 250;
-const FAST_ENOUGH_MS = 2_000;
 
 function recorder() {
   const histogram: RecordableHistogram = createHistogram(HISTOGRAM);
@@ -59,7 +59,7 @@ function recorder() {
     },
     record(answer: Answer, latencyMs: number): void {
       histogram.record(Math.max(1, Math.round(latencyMs * 1_000)));
-      if (answer.status !== 0 && latencyMs <= FAST_ENOUGH_MS) within += 1;
+      if (answer.status !== 0 && latencyMs <= IN_TIME.reserveMs) within += 1;
       const code = codeOf(answer);
       const name =
         answer.error ?? (typeof code === "string" ? code.slice(0, 8) : `HTTP ${answer.status}`);

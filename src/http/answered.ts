@@ -25,6 +25,12 @@ function answeredAtTheDoor(status: number): Answer | null {
 
 /** What was answered to a received request; null where nothing was, or it is not known. */
 export function answerOf(receipt: ReceiptView): Answer | null {
+  const answer = bareAnswerOf(receipt);
+  if (answer === null || receipt.traceId === null) return answer;
+  return { ...answer, headers: { ...answer.headers, "x-request-id": receipt.traceId } };
+}
+
+function bareAnswerOf(receipt: ReceiptView): Answer | null {
   const { id, status, responseCode, message, requestId, reference } = receipt;
   // "d" (door): the refusals.
   if (id.startsWith("d")) return answeredAtTheDoor(status);

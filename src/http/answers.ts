@@ -81,6 +81,8 @@ export const answers = {
 
   internalError: () => text(500, "Internal error\n"),
 
+  document: (body: string): Answer => ({ status: 200, headers: JSON_TYPE, body }),
+
   health: (status: 200 | 503, state: string): Answer => ({
     status,
     headers: JSON_TYPE,

@@ -9,6 +9,7 @@ import type { ReceiptDraft } from "../storage/store.ts";
 import { type Answer, answers, respond } from "./answers.ts";
 import { type Authentication, checkSignature, doorKeeper } from "./authenticate.ts";
 import { isDeclaredTooLarge, parseBody, readBody } from "./body.ts";
+import { OPENAPI_PATH } from "./openapi.ts";
 import { peerFinder, plainAddress } from "./peer.ts";
 import {
   bodyDigest,
@@ -30,6 +31,8 @@ export type AppOptions = {
   readonly https: boolean;
   /** Proxies whose word for a request's address is taken; none by default. */
   readonly trustedProxies?: readonly string[];
+  /** The OpenAPI document, as text; null where it is not shown. */
+  readonly openApi?: string | null;
   /** Counts what is turned away; who gives it has its last counts written at the end. */
   readonly refusals?: Refusals;
   readonly counters?: Counters;
@@ -264,6 +267,19 @@ export function createApp(options: AppOptions) {
     return answerAs({ route: "health", peer: peerOf(server, request), arrival: arrived() }, answer);
   }
 
+  function description(server: Parameters<typeof peerOf>[0], request: Request): Response {
+    const route = "other";
+    if (options.openApi == null) {
+      return turned(server, request, {
+        route,
+        reason: "unknown path",
+        answer: answers.unknownPath(),
+      });
+    }
+    const answer = answers.document(options.openApi);
+    return answerAs({ route, peer: peerOf(server, request), arrival: arrived() }, answer);
+  }
+
   // Elysia looks for the path's "/" from the URL's character 7, or from 11 where host names are
   // "standard". A host name may be short ("http://tb/..."); but in "https://" 7 is too early.
   return new Elysia({ precompile: true, handler: { standardHostname: options.https } })
@@ -287,6 +303,7 @@ export function createApp(options: AppOptions) {
     )
     .get("/health/live", ({ request, server }) => health(server, request, "live"))
     .get("/health/ready", ({ request, server }) => health(server, request, "ready"))
+    .get(OPENAPI_PATH, ({ request, server }) => description(server, request))
     .all(paths.reserveFunds, ({ request, server }) => wrongMethod("reserveFunds", server, request))
     .all(paths.transactResult, ({ request, server }) =>
       wrongMethod("transactResult", server, request),

@@ -40,13 +40,13 @@ const text32 = Type.Union(
 );
 const resultCode = Type.String({ pattern: "^[0-9]{4}$", rule: "a string of four digits" });
 
-const RESERVE_REQUIRED = {
+export const RESERVE_REQUIRED = {
   raasTxnRef: identifier,
   sourceIdentifier: identifier,
   reserveAmount: positive,
 } as const;
 
-const RESERVE_OPTIONAL = {
+export const RESERVE_OPTIONAL = {
   purchaseAmount: whole,
   clientTxnRef: identifier,
   productId: whole,
@@ -76,6 +76,12 @@ const RESULT_OPTIONAL = {
   token: Type.String({ rule: "a string" }),
 } as const;
 
+export const RESULT_RULES = {
+  references: { raasTxnRef: identifier, reserveFundsTxnRef: identifier },
+  responseCode: resultCode,
+  optional: RESULT_OPTIONAL,
+} as const;
+
 type Rules = { readonly [field: string]: TSchema };
 
 type Checks = readonly (readonly [field: string, check: TypeCheck<TSchema>, rule: string])[];
@@ -90,9 +96,9 @@ function compile(rules: Rules): Checks {
 
 const reserveRequired = compile(RESERVE_REQUIRED);
 const reserveOptional = compile(RESERVE_OPTIONAL);
-const resultReferences = compile({ raasTxnRef: identifier, reserveFundsTxnRef: identifier });
-const resultRequired = compile({ responseCode: resultCode });
-const resultOptional = compile(RESULT_OPTIONAL);
+const resultReferences = compile(RESULT_RULES.references);
+const resultRequired = compile({ responseCode: RESULT_RULES.responseCode });
+const resultOptional = compile(RESULT_RULES.optional);
 
 /** `null` and `""` mean absent. */
 const isAbsent = (value: unknown): boolean => value === undefined || value === null || value === "";

@@ -4,18 +4,25 @@ import { isoTime } from "../domain/local-time.ts";
 import { formatAmount, type Minor } from "../domain/money.ts";
 import { DISPENSED } from "../domain/outcomes.ts";
 import type {
+  ApprovalView,
   Bank,
   FindingView,
   JournalView,
   Past,
   PurchaseView,
   ReceiptView,
-  ReservationView,
 } from "../storage/store.ts";
 import { channelText } from "./channels.ts";
 import { type CheckLine, checksOf } from "./checks.ts";
 import { purchasedAt, purchaseViewJson } from "./purchases.ts";
-import { findingJson, journalJson, receiptJson, whoText } from "./views.ts";
+import {
+  approvalJson,
+  findingJson,
+  journalJson,
+  personText,
+  receiptJson,
+  whoText,
+} from "./views.ts";
 
 /** One purchase with all that is recorded about it, each list in time order. */
 export type Dossier = {
@@ -24,6 +31,8 @@ export type Dossier = {
   readonly receipts: readonly ReceiptView[];
   readonly findings: readonly FindingView[];
   readonly records: readonly JournalView[];
+  /** What was asked for under dual control about it. */
+  readonly approvals: readonly ApprovalView[];
   readonly past: Past | null;
 };
 
@@ -80,7 +89,7 @@ function receivedEvents(dossier: Dossier): Happened[] {
     who: OURS,
   }));
   const asking = { at, what: "received", detail: `${asked}${from}`, who: CLICKATELL };
-  return [asking, ...shortened(checks), ...heldEvents(dossier), ...answeredEvents(first)];
+  return [asking, ...shortened(checks), ...heldEvents(dossier), ...answeredEvents(first, purchase)];
 }
 
 const LEFT_OUT = [
@@ -109,11 +118,13 @@ function heldEvents({ purchase, bank }: Dossier): Happened[] {
   return [{ at: reservedAt, what: "held", detail, who: OURS }];
 }
 
-function answeredEvents(first: ReceiptView | undefined): Happened[] {
+function answeredEvents(first: ReceiptView | undefined, purchase: PurchaseView): Happened[] {
   if (first === undefined) return [];
   const took = first.durationUs === null ? "" : ` after ${(first.durationUs / 1000).toFixed(1)} ms`;
   const detail = `${answerText(first)}${took}`;
-  return [{ at: answeredAt(first), what: "answered", detail, who: OURS }];
+  // Its duration was measured on another clock than its times.
+  const at = Math.max(answeredAt(first), purchasedAt(purchase));
+  return [{ at, what: "answered", detail, who: OURS }];
 }
 
 /** The reserve that came again, and every result. */
@@ -147,7 +158,7 @@ const ENDED_BY = { result: CLICKATELL, "time-out": OURS, operator: "an operator"
 function releasedEvents({ purchase, records, bank }: Dossier): Happened[] {
   if (purchase.state !== "released" || purchase.resolvedAt === null) return [];
   const { resolvedAt: at, resolvedBy, reserveAmount, account } = purchase;
-  const act = records.find((record) => record.act === "reservations release" && record.at === at);
+  const act = records.find(({ kind, act }) => kind === "act" && act === "reservations release");
   const free = `${money(reserveAmount, bank)} of account ${account} is free again`;
   const detail = act?.reason == null ? free : `${free}: ${act.reason}`;
   const who = act === undefined ? ENDED_BY[resolvedBy ?? "operator"] : whoText(act.by);
@@ -161,7 +172,7 @@ function postingText({ entries, reason }: JournalView, bank: Bank): string {
   return `${moves.join(", ")}${reason === null ? "" : `: ${reason}`}`;
 }
 
-function recordEvents({ records, purchase, bank }: Dossier): Happened[] {
+function recordEvents({ records, bank }: Dossier): Happened[] {
   return records.flatMap((record): Happened[] => {
     const { at, kind, act, id } = record;
     const who = record.by === null ? CLICKATELL : whoText(record.by);
@@ -170,8 +181,7 @@ function recordEvents({ records, purchase, bank }: Dossier): Happened[] {
       return [{ at, what, detail: `${postingText(record, bank)} (journal ${id})`, who }];
     }
     if (act !== "reports exceptions --mark-sent") return [];
-    const listed = (purchase as ReservationView).firstSentAt === at;
-    return listed ? [{ at, what: "sent", detail: "in a report to Clickatell", who }] : [];
+    return [{ at, what: "sent", detail: "in a report to Clickatell", who }];
   });
 }
 
@@ -186,10 +196,30 @@ function findingEvents({ findings, records }: Dossier): Happened[] {
       who: OURS,
     };
     if (closedAt === null) return [opened];
-    const by = records.find((record) => record.at === closedAt && record.by !== null);
+    const closing = records.find(
+      ({ act, subject }) => act === "findings close" && subject === String(id),
+    );
+    // Settling the reservation closes what it settles.
+    const by = closing ?? records.find(({ act }) => act.startsWith("reservations "));
     const why = closeReason === null ? "" : `: ${closeReason}`;
     const text = `finding ${id} closed${why}`;
     return [opened, { at: closedAt, what: "closed", detail: text, who: whoText(by?.by ?? null) }];
+  });
+}
+
+/** What needed another person: when it was asked for, and when and how it was decided. */
+function approvalEvents({ approvals }: Dossier): Happened[] {
+  return approvals.flatMap((approval): Happened[] => {
+    const { id, what, state, askedAt, askedBy, decidedAt, decidedBy } = approval;
+    const name = `approval ${id}`;
+    const reason = askedBy.reason === null ? "" : `: ${askedBy.reason}`;
+    const wait = state === "open" ? ", waits for another person" : "";
+    const detail = `asked to ${what}${wait}${reason}`;
+    const asked = { at: askedAt, what: name, detail, who: personText(askedBy) };
+    if (decidedAt === null || decidedBy === null) return [asked];
+    const why = decidedBy.reason === null ? "" : `: ${decidedBy.reason}`;
+    const decided = { at: decidedAt, what: name, detail: `${state}${why}` };
+    return [asked, { ...decided, who: personText(decidedBy) }];
   });
 }
 
@@ -198,6 +228,7 @@ export function timeline(dossier: Dossier): Happened[] {
   return [
     ...receivedEvents(dossier),
     ...laterReceipts(dossier),
+    ...approvalEvents(dossier),
     ...releasedEvents(dossier),
     ...recordEvents(dossier),
     ...findingEvents(dossier),
@@ -224,7 +255,7 @@ function pastJson({ account, ...past }: Past) {
 }
 
 export function dossierJson(dossier: Dossier) {
-  const { purchase, receipts, findings, records, past } = dossier;
+  const { purchase, receipts, findings, records, approvals, past } = dossier;
   const events = timeline(dossier);
   const start = events[0]?.at ?? purchasedAt(purchase);
   return {
@@ -233,6 +264,7 @@ export function dossierJson(dossier: Dossier) {
     findings: findings.map(findingJson),
     postings: records.filter(({ kind }) => kind !== "act").map(journalJson),
     acts: records.filter(({ kind }) => kind === "act").map(journalJson),
+    approvals: approvals.map(approvalJson),
     checks: checksIn(dossier),
     before: past === null ? null : pastJson(past),
     timeline: events.map(({ at, ...event }) => ({

@@ -49,7 +49,7 @@ export class NotServing extends Error {
 }
 
 /** Starts `serve`; resolves once it says where it listens. */
-async function startServer(dataDir: string, how: ServeHow): Promise<Server> {
+export async function startServer(dataDir: string, how: ServeHow): Promise<Server> {
   const { args = [], env = {}, openFiles } = how;
   const limited =
     openFiles === undefined ? [] : ["sh", "-c", `ulimit -n ${openFiles}; exec "$@"`, "sh"];

@@ -48,6 +48,13 @@ describe("--listen", () => {
     expect(read(name, "config.toml").split("\n")).toEqual(expect.arrayContaining(lines));
   });
 
+  test("off loopback without a secret it says what is still missing", async () => {
+    const said = "only once requests are authenticated";
+    expect((await init("open", "--listen", "0.0.0.0:8443")).out).toContain(said);
+    const generate = "--generate-signature-secret";
+    expect((await init("closed", "--listen", "0.0.0.0:8443", generate)).out).not.toContain(said);
+  });
+
   test.each(["bank.example:80", "127.0.0.1", "1.2.3.4:99999", "[127.0.0.1]:80", ""])(
     "%p is a usage error, and nothing is made",
     async (listen) => {

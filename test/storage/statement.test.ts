@@ -211,6 +211,7 @@ bankTest("what the checks looked at is told from what is recorded since", (bank)
   ask("raas-9", "1002", 600);
   later();
   done(store.resumeSales(BY));
+  done(store.recordAct(BY, "secrets rotate", "basic"));
   done(store.credit(BY, "1001", minor(77)));
   done(store.unsetLimits(BY, global, ["min"]));
   ask("raas-10", "1001", 100);

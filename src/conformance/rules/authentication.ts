@@ -1,6 +1,6 @@
 // Contract 5: who is let in. Each rule needs the credentials, to leave them out or make them wrong.
 import { signatureOf } from "../../http/authenticate.ts";
-import { codeOf, must, mustRefuse, NotTried, said } from "../kit.ts";
+import { CANCELLED, codeOf, must, mustRefuse, NotTried, said } from "../kit.ts";
 import type { Rule } from "../rule.ts";
 
 export const authenticationRules: readonly Rule[] = [
@@ -11,7 +11,7 @@ export const authenticationRules: readonly Rule[] = [
     needs: ["secret"],
     async run(kit) {
       mustRefuse(await kit.reserve({}, { signature: "none" }), 401, "reserveFunds");
-      const fields = { raasTxnRef: kit.newId(), responseCode: "2226" };
+      const fields = { raasTxnRef: kit.newId(), responseCode: CANCELLED };
       mustRefuse(await kit.result(fields, { signature: "none" }), 401, "transactResult");
     },
   },
@@ -25,6 +25,8 @@ export const authenticationRules: readonly Rule[] = [
       const other = signatureOf(kit.client.target.secret ?? "", Buffer.from("{}"));
       mustRefuse(await kit.reserve({}, { signature: { header: other } }), 401, "another body");
       mustRefuse(await kit.reserve({}, { signature: { header: "no base64!" } }), 401, "garbage");
+      const result = { raasTxnRef: kit.newId(), responseCode: CANCELLED };
+      mustRefuse(await kit.result(result, { signature: "wrong" }), 401, "a result");
     },
   },
   {
@@ -72,6 +74,8 @@ export const authenticationRules: readonly Rule[] = [
       for (const basic of ["none", "wrong"] as const) {
         const answer = await kit.reserve({}, { basic });
         mustRefuse(answer, 401, basic === "none" ? "no credentials" : "a wrong password");
+        const result = { raasTxnRef: kit.newId(), responseCode: CANCELLED };
+        mustRefuse(await kit.result(result, { basic }), 401, "a result");
         must(/^basic/i.test(answer.headers.get("www-authenticate") ?? ""), "no WWW-Authenticate");
       }
     },

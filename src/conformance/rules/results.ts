@@ -137,6 +137,8 @@ export const resultRules: readonly Rule[] = [
       mustNotMatch(answer, "a raasTxnRef nobody has used");
       kit.expects("unmatched", fields.raasTxnRef);
       must(answer.json?.["responseMessage"] === UNMATCHED, "the body is another one");
+      const reference = { reserveFundsTxnRef: `none-${kit.newId()}`, responseCode: NOT_DISPENSED };
+      mustNotMatch(await kit.result(reference), "a reserveFundsTxnRef nobody was given");
     },
   },
   {

@@ -52,8 +52,8 @@ type Standing = {
 
 /** Undoes one act: what it changed is again what it was before. */
 function undo(standing: Standing, { act, subject, detail }: Act, of: Subject): void {
-  // Of an act that is nothing to this, such as a rotated secret's, it may be a mere word.
-  const said = detail?.startsWith("{") ? (JSON.parse(detail) as { [key: string]: unknown }) : {};
+  // Only the acts below have a detail in JSON, each of them.
+  const said = (key: string) => (JSON.parse(detail ?? "{}") as { [key: string]: unknown })[key];
   switch (act) {
     case "sales pause":
       standing.salesPaused = false;
@@ -63,7 +63,7 @@ function undo(standing: Standing, { act, subject, detail }: Act, of: Subject): v
       break;
     case "limits set":
     case "limits unset": {
-      const before = said["before"] as LimitRow | null;
+      const before = said("before") as LimitRow | null;
       if (before === null) standing.limits.delete(String(subject));
       else standing.limits.set(String(subject), before);
       break;
@@ -75,10 +75,10 @@ function undo(standing: Standing, { act, subject, detail }: Act, of: Subject): v
       if (subject === of.buyerId) standing.buyerBlocked = true;
       break;
     case "accounts status":
-      if (subject === of.number) standing.status = said["before"] as AccountStatus;
+      if (subject === of.number) standing.status = said("before") as AccountStatus;
       break;
     case "accounts overdraft":
-      if (subject === of.number) standing.overdraft = Number(said["beforeMinor"]);
+      if (subject === of.number) standing.overdraft = Number(said("beforeMinor"));
       break;
   }
 }

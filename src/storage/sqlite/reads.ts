@@ -180,24 +180,27 @@ export function readsOn(db: Database, bank: BankIdentity) {
      FROM requests WHERE request_id = ?`,
   );
   const recordsOfTime = idsInTime(db, "journal", "at");
-  const actsAt = db.query(
-    `SELECT id FROM journal WHERE id BETWEEN $first AND $last AND at = $at AND act = $act
-       AND coalesce(subject, $subject) = $subject`,
+  // Each is written in the commit of what it did, a moment after it.
+  const releaseAct = db.query(
+    `SELECT id FROM journal WHERE id BETWEEN $first AND $last AND kind = 'act'
+       AND act = 'reservations release' AND subject = $reference`,
+  );
+  const sentAct = db.query(
+    `SELECT id FROM journal WHERE id BETWEEN $first AND $last AND kind = 'act'
+       AND act = 'reports exceptions --mark-sent'
+       AND EXISTS (SELECT 1 FROM json_each(detail, '$.reservations') WHERE value = $id)`,
   );
 
   /** What an operator did about a purchase that moved no money, found by when it was done. */
   function actsAbout(about: AboutPurchase | null): number[] {
     if (about === null) return [];
-    const { reference: subject, releasedAt, sentAt } = about;
-    const done: [at: number | null, act: string][] = [
-      [releasedAt, "reservations release"],
-      [sentAt, "reports exceptions --mark-sent"],
-    ];
-    return done.flatMap(([at, act]) =>
-      at === null
+    const { id, reference, releasedAt, sentAt } = about;
+    const released =
+      releasedAt === null
         ? []
-        : (actsAt.values({ ...recordsOfTime(at, at), at, act, subject }).flat() as number[]),
-    );
+        : releaseAct.values({ ...recordsOfTime(releasedAt, releasedAt), reference });
+    const sent = sentAt === null ? [] : sentAct.values({ ...recordsOfTime(sentAt, sentAt), id });
+    return [...released, ...sent].flat() as number[];
   }
 
   const newest = db.query(
