@@ -4,7 +4,7 @@ import { isIP } from "node:net";
 import { join } from "node:path";
 import { type Static, type TObject, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
-import { CONTROLLED_KINDS } from "./domain/dual-control.ts";
+import { CONTROLLED_KINDS, type ControlledKind } from "./domain/dual-control.ts";
 import { PIN_POLICIES } from "./domain/pin.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "./log.ts";
 
@@ -173,6 +173,11 @@ export function parseConfig(text: string): Config {
     throw new ConfigError(`${CONFIG_FILE}: the two paths must differ`);
   }
   return config;
+}
+
+/** What is under dual control, in one order whatever the file's is. */
+export function controlledBy({ dual_control }: Pick<Config, "dual_control">): ControlledKind[] {
+  return CONTROLLED_KINDS.filter((kind) => dual_control.includes(kind));
 }
 
 /** Reads the configuration of a data dir; without a file, all defaults. */
