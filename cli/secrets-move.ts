@@ -2,11 +2,13 @@
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { type Command, Option } from "commander";
-import { readConfig } from "../src/config.ts";
+import { secretsSeen } from "../src/approvals.ts";
+import { controlledBy, readConfig } from "../src/config.ts";
 import { writeFileDurably } from "../src/files.ts";
 import { exportKeys, readKeyExport, SHORTEST_PASSPHRASE } from "../src/key-export.ts";
 import { keyTexts, pinKeyIn, withoutTrailingNewline, writeKeyTexts } from "../src/keys.ts";
 import { openSqliteStore } from "../src/storage/sqlite/store.ts";
+import { perform } from "./control.ts";
 import { Failure } from "./failure.ts";
 import { readSecretFile } from "./init.ts";
 import { note } from "./output.ts";
@@ -18,8 +20,8 @@ import {
   command,
   dataDirOf,
   printAnswer,
+  type Session,
   typedAction,
-  unwrap,
   withBank,
 } from "./session.ts";
 import { whoIsIt } from "./who.ts";
@@ -53,7 +55,7 @@ export function registerExport(secrets: Command): void {
     .addOption(passphraseOption())
     .action(
       withBank<[], PassphraseOption & { output: string }>(async (session, _, options) => {
-        const { store, by, bank, dataDir, json, dryRun } = session;
+        const { bank, dataDir, json, dryRun } = session;
         const output = resolve(options.output);
         if (existsSync(output)) {
           throw new Failure("refused", `${output} is there: name another file`);
@@ -71,14 +73,17 @@ export function registerExport(secrets: Command): void {
         }
         const names = Object.keys(keyTexts(dataDir));
         const file = await exportKeys(dataDir, bank.code, passphrase);
-        unwrap(store.recordAct(by, "secrets export", names.join(", ")));
-        if (!dryRun) writeFileDurably(output, file);
-        return {
-          json: { file: output, keys: names },
-          text: () =>
-            `Written to ${output}: ${names.join(", ")}.\n` +
-            "Keep it and its passphrase in two places, neither of them this machine.",
-        };
+        const args = { keys: names, seen: secretsSeen(dataDir), output };
+        const sealed = { file: file.toBase64() };
+        return perform(session, { act: "secrets export", args, sealed }, () => {
+          if (!dryRun) writeFileDurably(output, file);
+          return {
+            json: { file: output, keys: names },
+            text: () =>
+              `Written to ${output}: ${names.join(", ")}.\n` +
+              "Keep it and its passphrase in two places, neither of them this machine.",
+          };
+        });
       }),
     );
 }
@@ -122,10 +127,12 @@ async function importKeys(
 ): Promise<Answer> {
   const bytes = readExport(file);
   const { keys, bankCode } = await readKeyExport(bytes, await readPassphrase(options, false));
-  const { pin_policy: pinPolicy, pin_max_tries: pinMaxTries } = readConfig(dataDir);
+  const config = readConfig(dataDir);
+  const { pin_policy: pinPolicy, pin_max_tries: pinMaxTries } = config;
   const dryRun = options.dryRun === true;
   const store = openSqliteStore(dataDir, {
     serving: false,
+    dualControl: controlledBy(config),
     dryRun,
     now: Date.now,
     newUuid: Bun.randomUUIDv7,
@@ -133,23 +140,28 @@ async function importKeys(
     pinKey: pinKeyIn(keys),
   });
   try {
-    const { code } = store.bank();
+    const bank = store.bank();
+    const { code } = bank;
     if (code !== bankCode) {
       throw new Failure("refused", `it holds the keys of bank ${bankCode}, this is bank ${code}`);
     }
     const now = keyTexts(dataDir);
     const replaced = Object.keys(keys).filter((name) => (now[name] ?? keys[name]) !== keys[name]);
+    const asking = { json: options.json === true, yes: options.yes === true || dryRun };
     if (replaced.length > 0) {
-      const asking = { json: options.json === true, yes: options.yes === true || dryRun };
       await confirm(asking, `${replaced.join(", ")} would be replaced by the export's. Go on?`);
     }
     const names = Object.keys(keys);
-    unwrap(store.recordAct(whoIsIt(options.reason ?? null), "secrets import", names.join(", ")));
-    if (!dryRun) writeKeyTexts(dataDir, keys);
-    return {
-      json: { keys: names, replaced },
-      text: () => `In keys/ now: ${names.join(", ")}. pin.key is this bank's.`,
-    };
+    const by = whoIsIt(options.reason ?? null);
+    const session: Session = { store, config, bank, dataDir, by, dryRun, ...asking };
+    const args = { keys: names, seen: secretsSeen(dataDir) };
+    return perform(session, { act: "secrets import", args, sealed: { keys } }, () => {
+      if (!dryRun) writeKeyTexts(dataDir, keys);
+      return {
+        json: { keys: names, replaced },
+        text: () => `In keys/ now: ${names.join(", ")}. pin.key is this bank's.`,
+      };
+    });
   } finally {
     store.close();
   }

@@ -562,8 +562,8 @@ export type Overview = {
   readonly open: number;
   /** When the oldest open reservation was made. */
   readonly oldestOpenAt: number | null;
-  /** Of the open ones, those made before the instant that was asked about. */
-  readonly openBefore: number;
+  /** Of the open ones, those that are listed in the exception report. */
+  readonly unconfirmed: number;
   readonly findings: readonly { readonly kind: FindingKind; readonly open: number }[];
 };
 
@@ -708,7 +708,7 @@ export type Store = {
     filter: Paging<number> & { readonly from: number; readonly to: number },
   ): ReservedView[];
   /** Counts alone, so it waits for no flush: what they count may be on the disk in a moment. */
-  overview(before: number): Overview;
+  overview(listedBefore: (holidays: readonly LocalDay[]) => number): Overview;
   /** The most urgent first. */
   findings(filter: FindingFilter): FindingView[];
   finding(id: number): FindingView | null;
