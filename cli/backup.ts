@@ -13,6 +13,7 @@ import { verifyBackup } from "../src/backup/verify.ts";
 import { readConfig } from "../src/config.ts";
 import { isoTime, localTimeText } from "../src/domain/local-time.ts";
 import { writeFileDurably } from "../src/files.ts";
+import { bytesText } from "../src/units.ts";
 import { describe, EXIT, Failure } from "./failure.ts";
 import { facts, note, table } from "./output.ts";
 import { canAsk, confirmByName } from "./prompt.ts";
@@ -46,13 +47,6 @@ function giveWay(): void {
   }
 }
 
-export function sizeText(bytes: number): string {
-  const units = ["bytes", "KB", "MB", "GB", "TB"];
-  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(bytes, 1)) / 3));
-  const figure = bytes / 1000 ** power;
-  return `${power === 0 ? figure : figure.toFixed(1)} ${units[power]}`;
-}
-
 const headText = ({ record, hash }: Manifest["journalHead"]) => `${record}:${hash}`;
 
 function manifestJson(manifest: Manifest) {
@@ -68,7 +62,7 @@ function backupText({ file, size, sha256, encrypted, manifest }: Backup): string
   return [
     facts([
       ["Backup", file],
-      ["Size", `${sizeText(size)}${encrypted ? ", encrypted" : ""}`],
+      ["Size", `${bytesText(size)}${encrypted ? ", encrypted" : ""}`],
       ["SHA-256", sha256],
       ["Journal's head", headText(manifest.journalHead)],
     ]),
@@ -121,7 +115,7 @@ function listTable(backups: readonly BackupFile[], timeZone: string, folder: str
     ],
     backups.map(({ createdAt, size, encrypted, file }) => [
       localTimeText(createdAt, timeZone),
-      sizeText(size),
+      bytesText(size),
       encrypted ? "yes" : "no",
       basename(file),
     ]),
@@ -194,7 +188,7 @@ function addVerify(backup: Command): void {
                 ["Of bank", manifest.bankCode],
                 ["Made at", manifest.createdAt],
                 ["By version", manifest.program],
-                ["Database", sizeText(manifest.files["bank.db"].size)],
+                ["Database", bytesText(manifest.files["bank.db"].size)],
                 ["Journal's head", headText(manifest.journalHead)],
               ]),
               ...problems.map((line) => `OFF  ${line}`),

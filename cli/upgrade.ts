@@ -2,8 +2,8 @@
 import type { Command } from "commander";
 import { version } from "../package.json";
 import { readConfig } from "../src/config.ts";
+import { bytesText } from "../src/units.ts";
 import { planUpgrade, type UpgradePlan, upgrade } from "../src/upgrade.ts";
-import { sizeText } from "./backup.ts";
 import { facts, note } from "./output.ts";
 import {
   type Answer,
@@ -32,8 +32,8 @@ function planAnswer(plan: UpgradePlan): Answer {
             facts([
               ["The bank's tables", `version ${from}`],
               [`transact-bank ${version}`, `version ${to}`],
-              ["Database", sizeText(databaseBytes)],
-              ["Free on its disk", sizeText(freeBytes)],
+              ["Database", bytesText(databaseBytes)],
+              ["Free on its disk", bytesText(freeBytes)],
               ["Backup goes to", backupFolder],
             ]),
             "",

@@ -8,7 +8,7 @@ import type { Live } from "../../src/live.ts";
 
 const NOW = Date.UTC(2026, 2, 2, 12);
 const DAY = 86_400_000;
-const MIB = 1024 * 1024;
+const MB = 1_000_000;
 const known = <T>(value: T) => ({ ok: true, value }) as const;
 const unknown = (why: string) => ({ ok: false, why }) as const;
 
@@ -37,8 +37,8 @@ const CONFIG = { ...DEFAULT_CONFIG, require_signature: true };
 const SECRET = { length: 43, rotatedAt: NOW - 40 * DAY, previousStillValid: false };
 const DISK = {
   folder: "/bank",
-  freeBytes: 50_000 * MIB,
-  totalBytes: 100_000 * MIB,
+  freeBytes: 50_000 * MB,
+  totalBytes: 100_000 * MB,
   freeFiles: 1_000,
   fileSystem: "ext4",
   options: ["rw", "relatime"],
@@ -253,20 +253,13 @@ const BROKEN: readonly Broken[] = [
     "faster than any disk",
     "power cut",
   ],
-  [
-    "a full disk",
-    "disk space",
-    disk({ freeBytes: 200 * MIB }),
-    "FAIL",
-    "200 MiB free",
-    "Make room",
-  ],
+  ["a full disk", "disk space", disk({ freeBytes: 200 * MB }), "FAIL", "200 MB free", "Make room"],
   [
     "a fuller disk",
     "disk space",
-    disk({ freeBytes: 1_536 * MIB }),
+    disk({ freeBytes: 1_500 * MB }),
     "warning",
-    "1.5 GiB",
+    "1.5 GB",
     "Make room",
   ],
   ["no inode", "disk space", disk({ freeFiles: 0 }), "FAIL", "inodes", "Make room"],
@@ -469,9 +462,9 @@ const BROKEN: readonly Broken[] = [
   [
     "a full disk of backups",
     "disk space",
-    backup({ disk: { ...DISK, freeBytes: 100 * MIB, folder: "/backups" } }),
+    backup({ disk: { ...DISK, freeBytes: 100 * MB, folder: "/backups" } }),
     "FAIL",
-    "100 MiB free of 97.7 GiB for the backups in /backups",
+    "100 MB free of 100 GB for the backups in /backups",
     "keep_days",
   ],
   ["an old backup", "backup", backup({ newestAt: NOW - 27 * HOUR }), "FAIL", "27 hours", "create"],
