@@ -15,6 +15,8 @@ import { command, type Session, withBank } from "./session.ts";
 import { calendarOf } from "./times.ts";
 import { assertTerminal, watch } from "./watch.ts";
 
+const MOST_WAITING = 1_000;
+
 type Status = {
   readonly bank: Bank;
   readonly now: number;
@@ -22,6 +24,8 @@ type Status = {
   readonly live: Live | null;
   /** Why a server that is there does not answer. */
   readonly stuck: string | null;
+  /** How many approvals are open. */
+  readonly waiting: number;
   readonly overview: Overview;
   readonly disk: { readonly freeBytes: number; readonly totalBytes: number };
   readonly walBytes: number;
@@ -39,13 +43,14 @@ async function statusOf(session: Session): Promise<Status> {
     ...asked,
     bank: store.bank(),
     now,
+    waiting: store.approvals({ all: false, limit: MOST_WAITING }).length,
     overview: store.overview(listedBefore(now, calendarOf(session))),
     disk: { freeBytes: bavail * bsize, totalBytes: blocks * bsize },
     walBytes: statSync(join(dataDir, WAL_FILE), { throwIfNoEntry: false })?.size ?? 0,
   };
 }
 
-function statusJson({ bank, now, live, stuck, overview, disk, walBytes }: Status) {
+function statusJson({ bank, now, live, stuck, waiting, overview, disk, walBytes }: Status) {
   const { open, oldestOpenAt, openBefore, findings } = overview;
   return {
     at: isoTime(now),
@@ -61,6 +66,7 @@ function statusJson({ bank, now, live, stuck, overview, disk, walBytes }: Status
     reserved: open,
     oldestReservedAt: oldestOpenAt === null ? null : isoTime(oldestOpenAt),
     unconfirmed: openBefore,
+    openApprovals: waiting,
     openFindings: Object.fromEntries(findings.map(({ kind, open: count }) => [kind, count])),
     disk,
     walBytes,
@@ -144,7 +150,7 @@ function serverFacts(live: Live, { now }: Status): Fact[] {
 }
 
 function screenOf(status: Status): string {
-  const { bank, now, live, stuck, overview, disk, walBytes } = status;
+  const { bank, now, live, stuck, waiting, overview, disk, walBytes } = status;
   const { open, oldestOpenAt, openBefore, findings } = overview;
   const oldest =
     oldestOpenAt === null ? "" : `, the oldest for ${spanText((now - oldestOpenAt) / 1000)}`;
@@ -160,6 +166,7 @@ function screenOf(status: Status): string {
     ["reserved", `${open}${oldest}`],
     ["unconfirmed", `${openBefore} for more than seven business days`],
     ["findings", countsText(found)],
+    ...(waiting === 0 ? [] : [["approvals", `${waiting} wait for another person`] as const]),
     ["disk", `${free} free of ${bytesText(disk.totalBytes)}, the WAL has ${bytesText(walBytes)}`],
     ...(live?.warnings ?? []).map((warning) => ["warning", warning] as const),
   ]);
