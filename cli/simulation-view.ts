@@ -143,10 +143,7 @@ function leftBehind({ debited, left, requests, run }: Simulation): Line[] {
       ? "no money moved"
       : `${debited.length} debited, ${sum} minor units in all`;
   return [
-    [
-      "requests",
-      `${requests}${requests === 0 ? "" : `; their raasTxnRef begins with sim-${run}-`}`,
-    ],
+    ["requests", `${requests} beside a storm's; each raasTxnRef begins with sim-${run}-`],
     ["left behind", `${moved}; ${held}`],
   ];
 }
