@@ -84,6 +84,7 @@ const Schema = Type.Object(
       LOG_FORMATS.map((format) => Type.Literal(format)),
       { default: "text", rule: `one of ${LOG_FORMATS.join(", ")}` },
     ),
+    metrics_port: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535, rule: "0 to 65535" })),
     basic_user: Type.Optional(
       Type.String({ pattern: "^[^:]{1,64}$", rule: "a name without a colon" }),
     ),
@@ -234,6 +235,9 @@ require_signature = ${requireSignature}
 # "error", "warn", "info" or "debug", which has a line for each request; "text" or "json".
 # log_level = "info"
 # log_format = "text"
+
+# Prometheus metrics on a port of their own, on loopback alone (docs/metrics.md).
+# metrics_port = 9464
 
 # HTTP Basic; the password is set with "secrets rotate --kind basic".
 # basic_user = "clickatell"
