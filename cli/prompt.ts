@@ -37,6 +37,15 @@ export async function confirmByName(asking: Asking, what: string, name: string):
   if (typed !== name) throw new Failure("failed", "not confirmed: nothing was done");
 }
 
+/** A passphrase from a hidden prompt; a new one is typed twice. */
+export async function askPassphrase(isNew: boolean): Promise<string> {
+  const passphrase = answered(await clack.password({ message: "The passphrase (not shown)" }));
+  if (!isNew) return passphrase;
+  const again = answered(await clack.password({ message: "The same passphrase again" }));
+  if (passphrase === again) return passphrase;
+  throw new Failure("failed", "the two passphrases differ: nothing was changed");
+}
+
 const WHAT_A_PIN_IS = "a PIN is 4 to 12 digits";
 
 async function askPin(): Promise<string> {

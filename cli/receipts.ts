@@ -6,6 +6,7 @@ import { answerText } from "../src/reports/timeline.ts";
 import { receiptJson } from "../src/reports/views.ts";
 import type { Bank, ReceiptView } from "../src/storage/store.ts";
 import { facts, table } from "./output.ts";
+import { registerPrune } from "./receipts-prune.ts";
 import { command, found, group, readCount, withBank } from "./session.ts";
 
 const NEWEST = 50;
@@ -113,4 +114,5 @@ export function register(program: Command): void {
       return { json: receiptShownJson(receipt), text: () => receiptText(receipt, bank) };
     }),
   );
+  registerPrune(receipts);
 }

@@ -17,6 +17,7 @@ import { Failure } from "./failure.ts";
 import { readSecretFile } from "./init.ts";
 import { facts } from "./output.ts";
 import { canAsk } from "./prompt.ts";
+import { registerExport, registerImport } from "./secrets-move.ts";
 import { command, group, type Session, withBank } from "./session.ts";
 
 type KindOption = { readonly kind: SharedSecret };
@@ -144,4 +145,6 @@ export function register(program: Command): void {
   registerRotate(secrets);
   registerRetire(secrets);
   registerList(secrets);
+  registerExport(secrets);
+  registerImport(secrets);
 }

@@ -3,17 +3,19 @@ import { statfsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { version } from "../package.json";
+import { newestBackup } from "../src/backup/create.ts";
 import type { Latency } from "../src/counters.ts";
-import { listedBefore } from "../src/domain/business-days.ts";
 import { isoTime, localTimeText } from "../src/domain/local-time.ts";
 import { type Live, readLive } from "../src/live.ts";
+import { overviewAt } from "../src/overview.ts";
 import { WAL_FILE } from "../src/storage/sqlite/open.ts";
 import type { Bank, Overview } from "../src/storage/store.ts";
 import { bytesText } from "../src/units.ts";
 import { facts } from "./output.ts";
 import { command, type Session, withBank } from "./session.ts";
-import { calendarOf } from "./times.ts";
 import { assertTerminal, watch } from "./watch.ts";
+
+const MOST_WAITING = 1_000;
 
 type Status = {
   readonly bank: Bank;
@@ -22,13 +24,16 @@ type Status = {
   readonly live: Live | null;
   /** Why a server that is there does not answer. */
   readonly stuck: string | null;
+  /** How many approvals are open. */
+  readonly waiting: number;
   readonly overview: Overview;
+  readonly newestBackupAt: number | null;
   readonly disk: { readonly freeBytes: number; readonly totalBytes: number };
   readonly walBytes: number;
 };
 
 async function statusOf(session: Session): Promise<Status> {
-  const { store, dataDir } = session;
+  const { store, dataDir, config } = session;
   const now = Date.now();
   const { bavail, blocks, bsize } = statfsSync(dataDir);
   const asked = await readLive(dataDir).then(
@@ -39,14 +44,17 @@ async function statusOf(session: Session): Promise<Status> {
     ...asked,
     bank: store.bank(),
     now,
-    overview: store.overview(listedBefore(now, calendarOf(session))),
+    waiting: store.approvals({ all: false, limit: MOST_WAITING }).length,
+    overview: overviewAt(now, session),
+    newestBackupAt: newestBackup(dataDir, config, session.bank.code)?.createdAt ?? null,
     disk: { freeBytes: bavail * bsize, totalBytes: blocks * bsize },
     walBytes: statSync(join(dataDir, WAL_FILE), { throwIfNoEntry: false })?.size ?? 0,
   };
 }
 
-function statusJson({ bank, now, live, stuck, overview, disk, walBytes }: Status) {
-  const { open, oldestOpenAt, openBefore, findings } = overview;
+function statusJson(status: Status) {
+  const { bank, now, live, stuck, waiting, overview, newestBackupAt, disk, walBytes } = status;
+  const { open, oldestOpenAt, unconfirmed, findings } = overview;
   return {
     at: isoTime(now),
     version,
@@ -60,8 +68,10 @@ function statusJson({ bank, now, live, stuck, overview, disk, walBytes }: Status
         : { since: isoTime(bank.salesPaused.at), reason: bank.salesPaused.reason },
     reserved: open,
     oldestReservedAt: oldestOpenAt === null ? null : isoTime(oldestOpenAt),
-    unconfirmed: openBefore,
+    unconfirmed,
+    openApprovals: waiting,
     openFindings: Object.fromEntries(findings.map(({ kind, open: count }) => [kind, count])),
+    newestBackupAt: newestBackupAt === null ? null : isoTime(newestBackupAt),
     disk,
     walBytes,
   };
@@ -144,8 +154,8 @@ function serverFacts(live: Live, { now }: Status): Fact[] {
 }
 
 function screenOf(status: Status): string {
-  const { bank, now, live, stuck, overview, disk, walBytes } = status;
-  const { open, oldestOpenAt, openBefore, findings } = overview;
+  const { bank, now, live, stuck, waiting, overview, newestBackupAt, disk, walBytes } = status;
+  const { open, oldestOpenAt, unconfirmed, findings } = overview;
   const oldest =
     oldestOpenAt === null ? "" : `, the oldest for ${spanText((now - oldestOpenAt) / 1000)}`;
   const found = findings.map(({ kind, open: count }) => ({ what: kind, count }));
@@ -158,8 +168,10 @@ function screenOf(status: Status): string {
     ...server,
     ["sales", bank.salesPaused === null ? "open" : `PAUSED: ${bank.salesPaused.reason}`],
     ["reserved", `${open}${oldest}`],
-    ["unconfirmed", `${openBefore} for more than seven business days`],
+    ["unconfirmed", `${unconfirmed} for more than seven business days`],
     ["findings", countsText(found)],
+    ...(waiting === 0 ? [] : [["approvals", `${waiting} wait for another person`] as const]),
+    ["backup", newestBackupAt === null ? "NONE" : `${spanText((now - newestBackupAt) / 1000)} old`],
     ["disk", `${free} free of ${bytesText(disk.totalBytes)}, the WAL has ${bytesText(walBytes)}`],
     ...(live?.warnings ?? []).map((warning) => ["warning", warning] as const),
   ]);

@@ -9,9 +9,9 @@ import { syncFolder, writeFileDurably } from "./files.ts";
 import {
   KEYS_DIR,
   readSecret,
-  type SecretPair,
   SHARED_SECRETS,
   type SharedSecret,
+  writeKeyTexts,
   writeSecret,
 } from "./keys.ts";
 import { retired, rotated, rotateRefusal } from "./secrets.ts";
@@ -44,7 +44,13 @@ function removeSealed(dataDir: string, id: number): void {
   syncFolder(join(dataDir, KEYS_DIR));
 }
 
-type SecretArgs = { readonly kind?: unknown; readonly rotatedAt?: unknown };
+/** The arguments of the acts on secrets (acts.ts), as far as they matter here. */
+type SecretArgs = {
+  readonly kind?: SharedSecret;
+  readonly rotatedAt?: number | null;
+  readonly seen?: string;
+  readonly output?: string;
+};
 
 /** The shared secret that an approval is about, or null where it is about something else. */
 function secretOf({ act, args }: ApprovalView): SharedSecret | null {
@@ -52,32 +58,53 @@ function secretOf({ act, args }: ApprovalView): SharedSecret | null {
   return SHARED_SECRETS.find((kind) => kind === (args as SecretArgs).kind) ?? null;
 }
 
-/** Why what lies outside the database is against an act that was asked for, or null. */
-function outsideRefusal(view: ApprovalView, content: Sealed | null, pair: SecretPair | null) {
-  const { args } = view;
-  const askAgain = "reject it and ask again";
-  if ("digest" in args && (content === null || digestOf(content) !== args.digest)) {
-    return `what was asked for under approval ${view.id} is no longer in keys/: ${askAgain}`;
-  }
-  const kind = secretOf(view);
-  if (kind === null) return null;
-  if ((pair?.rotatedAt ?? null) !== (args as SecretArgs).rotatedAt) {
-    return `the ${kind} secret was changed since it was asked for: ${askAgain}`;
-  }
-  if (view.act === "secrets rotate") return rotateRefusal(pair, content?.secret ?? "");
+/** Names the shared secrets in force by when they were set. */
+export function secretsSeen(dataDir: string): string {
+  return SHARED_SECRETS.map((kind) => {
+    const pair = readSecret(dataDir, kind);
+    return `${kind} ${pair === null ? "none" : pair.rotatedAt}`;
+  }).join(", ");
+}
+
+const CHANGED = "the secrets were changed since it was asked for: reject it and ask again";
+
+/** Why the secrets that there are now are against an act on them, or null. */
+function secretsRefusal(dataDir: string, { act, args }: ApprovalView, content: Sealed | null) {
+  const { kind, rotatedAt, seen, output } = args as SecretArgs;
+  if (seen !== undefined && seen !== secretsSeen(dataDir)) return CHANGED;
+  if (output !== undefined && existsSync(output))
+    return `${output} is there: move it, or reject it`;
+  if (kind === undefined) return null;
+  const pair = readSecret(dataDir, kind);
+  if ((pair?.rotatedAt ?? null) !== rotatedAt) return CHANGED;
+  if (act === "secrets rotate") return rotateRefusal(pair, content?.secret ?? "");
   return pair?.previous == null ? `no former ${kind} secret is in force: reject it` : null;
+}
+
+/** Why what lies outside the database is against an act that was asked for, or null. */
+function outsideRefusal(dataDir: string, view: ApprovalView, content: Sealed | null) {
+  const { id, act, args } = view;
+  if ("digest" in args && (content === null || digestOf(content) !== args.digest)) {
+    return `what was asked for under approval ${id} is no longer in keys/: reject it and ask again`;
+  }
+  return act.startsWith("secrets ") ? secretsRefusal(dataDir, view, content) : null;
 }
 
 /** Puts in force what was approved; a second time it changes nothing. */
 function finish(dataDir: string, view: ApprovalView, content: Sealed | null): void {
+  const { output } = view.args as SecretArgs;
   const kind = secretOf(view);
+  // Read before it is looked at: two processes that both finish it write the same.
   const pair = kind === null ? null : readSecret(dataDir, kind);
-  if (kind === null || outsideRefusal(view, content, pair) !== null) return;
-  // Of the pair that was looked at: two processes that both finish it write the same.
-  if (view.act === "secrets rotate" && content?.secret !== undefined) {
+  if (outsideRefusal(dataDir, view, content) !== null) return;
+  if (view.act === "secrets rotate" && kind !== null && content?.secret !== undefined) {
     writeSecret(dataDir, kind, rotated(pair, content.secret));
-  } else if (view.act === "secrets retire" && pair !== null) {
+  } else if (view.act === "secrets retire" && kind !== null && pair !== null) {
     writeSecret(dataDir, kind, retired(pair));
+  } else if (view.act === "secrets import" && content?.keys !== undefined) {
+    writeKeyTexts(dataDir, content.keys);
+  } else if (view.act === "secrets export" && content?.file && output !== undefined) {
+    writeFileDurably(output, Uint8Array.fromBase64(content.file));
   }
 }
 
@@ -105,9 +132,7 @@ export type Approving = {
 export function approve({ dataDir, store, dryRun }: Approving, by: By, id: number) {
   const view = store.approval(id);
   const content = readSealed(dataDir, id);
-  const kind = view === null ? null : secretOf(view);
-  const pair = kind === null ? null : readSecret(dataDir, kind);
-  const why = view?.state === "open" ? outsideRefusal(view, content, pair) : null;
+  const why = view?.state === "open" ? outsideRefusal(dataDir, view, content) : null;
   const result: Result<ApprovalView> =
     why === null
       ? store.approve(by, id, content)

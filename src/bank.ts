@@ -1,7 +1,6 @@
 // Opens a bank from its data dir: configuration, keys and store together.
 import { settleSealed } from "./approvals.ts";
-import { type Config, readConfig } from "./config.ts";
-import { CONTROLLED_KINDS } from "./domain/dual-control.ts";
+import { type Config, controlledBy, readConfig } from "./config.ts";
 import { readPinKey } from "./keys.ts";
 import { CannotOpen } from "./storage/sqlite/open.ts";
 import { openSqliteStore, type SqliteStore } from "./storage/sqlite/store.ts";
@@ -36,7 +35,7 @@ export function openBank(dataDir: string, how: OpenHow = {}): OpenBank {
   };
   const store = openSqliteStore(dataDir, {
     serving,
-    dualControl: CONTROLLED_KINDS.filter((kind) => config.dual_control.includes(kind)),
+    dualControl: controlledBy(config),
     dryRun: how.dryRun === true,
     now: Date.now,
     newUuid: Bun.randomUUIDv7,

@@ -4,7 +4,7 @@ import { isIP } from "node:net";
 import { join } from "node:path";
 import { type Static, type TObject, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
-import { CONTROLLED_KINDS } from "./domain/dual-control.ts";
+import { CONTROLLED_KINDS, type ControlledKind } from "./domain/dual-control.ts";
 import { PIN_POLICIES } from "./domain/pin.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "./log.ts";
 
@@ -84,6 +84,7 @@ const Schema = Type.Object(
       LOG_FORMATS.map((format) => Type.Literal(format)),
       { default: "text", rule: `one of ${LOG_FORMATS.join(", ")}` },
     ),
+    metrics_port: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535, rule: "0 to 65535" })),
     basic_user: Type.Optional(
       Type.String({ pattern: "^[^:]{1,64}$", rule: "a name without a colon" }),
     ),
@@ -174,6 +175,11 @@ export function parseConfig(text: string): Config {
   return config;
 }
 
+/** What is under dual control, in one order whatever the file's is. */
+export function controlledBy({ dual_control }: Pick<Config, "dual_control">): ControlledKind[] {
+  return CONTROLLED_KINDS.filter((kind) => dual_control.includes(kind));
+}
+
 /** Reads the configuration of a data dir; without a file, all defaults. */
 export function readConfig(dataDir: string): Config {
   const file = join(dataDir, CONFIG_FILE);
@@ -229,6 +235,9 @@ require_signature = ${requireSignature}
 # "error", "warn", "info" or "debug", which has a line for each request; "text" or "json".
 # log_level = "info"
 # log_format = "text"
+
+# Prometheus metrics on a port of their own, on loopback alone (docs/metrics.md).
+# metrics_port = 9464
 
 # HTTP Basic; the password is set with "secrets rotate --kind basic".
 # basic_user = "clickatell"

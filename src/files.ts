@@ -8,7 +8,7 @@ import {
   readdirSync,
   renameSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
 
@@ -26,11 +26,11 @@ export function syncFile(file: string): void {
 export const syncFolder = (folder: string): void => syncFile(folder);
 
 /** Writes a file whole or not at all, 0600, on the disk when it returns. */
-export function writeFileDurably(file: string, content: string): void {
+export function writeFileDurably(file: string, content: string | Uint8Array): void {
   const temporary = `${file}.new`;
   const descriptor = openSync(temporary, "w", 0o600);
   try {
-    writeSync(descriptor, content);
+    writeFileSync(descriptor, content);
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);

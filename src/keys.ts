@@ -57,6 +57,35 @@ export function createKeys(dataDir: string): Uint8Array {
   return key;
 }
 
+/** All that makes a bank's secrets; what is on its way to somebody else is not among it. */
+const KEY_FILES = [PIN_KEY, RECEIPT_KEY, ...SHARED_SECRETS.map((kind) => `${kind}.json`)];
+
+/** SECRET. The texts of the key files that there are, by name. */
+export function keyTexts(dataDir: string): { [name: string]: string } {
+  const files = KEY_FILES.map((name) => [name, fileToRead(dataDir, name)] as const);
+  return Object.fromEntries(
+    files
+      .filter(([, file]) => existsSync(file))
+      .map(([name, file]) => [name, readFileSync(file, "utf8")]),
+  );
+}
+
+/** Puts key files in the place of those that are there. Takes names that `keyTexts` gives. */
+export function writeKeyTexts(dataDir: string, texts: { readonly [name: string]: string }): void {
+  mkdirSync(join(dataDir, KEYS_DIR), { recursive: true, mode: 0o700 });
+  for (const name of KEY_FILES) {
+    const text = texts[name];
+    if (text !== undefined) writeFileDurably(fileOf(dataDir, name), text);
+  }
+}
+
+/** The PIN key in the text of its file; throws KeyError where it is none. */
+export function pinKeyIn(texts: { readonly [name: string]: string }): Uint8Array {
+  const text = texts[PIN_KEY]?.trim() ?? "";
+  if (!/^[0-9a-f]{64}$/.test(text)) throw new KeyError("there is no whole pin.key in it");
+  return Uint8Array.fromHex(text);
+}
+
 function readKey(dataDir: string, name: string): Uint8Array | null {
   const file = fileToRead(dataDir, name);
   if (!existsSync(file)) return null;

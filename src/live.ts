@@ -45,6 +45,8 @@ export type Live = {
   /** Null where it does not serve HTTPS itself. */
   readonly tls: { readonly expiresAt: string } | null;
   readonly logLevel: string;
+  /** Where the metrics are; null where they are off. */
+  readonly metricsUrl: string | null;
 };
 
 export type LatencyPair = { readonly sinceStart: Latency; readonly lately: Latency };
@@ -72,6 +74,7 @@ export function liveOf(server: {
   readonly warnings: readonly string[];
   readonly tlsExpiresAt: () => number | null;
   readonly logLevel: string;
+  readonly metricsUrl: () => string | null;
 }): () => Live {
   const { dataDir, url, engine, counters, warnings, tlsExpiresAt, logLevel } = server;
   const startedAt = isoTime(Date.now());
@@ -103,6 +106,7 @@ export function liveOf(server: {
       walBytes: statSync(walFile, { throwIfNoEntry: false })?.size ?? 0,
       tls: expiresAt === null ? null : { expiresAt: isoTime(expiresAt) },
       logLevel,
+      metricsUrl: server.metricsUrl(),
     };
   };
 }

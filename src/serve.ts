@@ -13,8 +13,8 @@ import { isLoopback, listen } from "./http/listen.ts";
 import { openApiDocument } from "./http/openapi.ts";
 import { refusalCounter } from "./http/receipts.ts";
 import { readReceiptKey, readSecret, secretReader } from "./keys.ts";
-import { liveOf, serveLive } from "./live.ts";
 import { type Log, NO_LOG } from "./log.ts";
+import { observe } from "./observe.ts";
 import { CannotOpen, checkBeforeServing, lockForServing } from "./storage/sqlite/open.ts";
 import { startThreads } from "./storage/sqlite/threads.ts";
 import type { Bank } from "./storage/store.ts";
@@ -184,11 +184,11 @@ export function serve(options: ServeOptions): Served {
     const listener = listen(app, { host, port, tls: certificate?.files ?? null, onTrouble });
     const { url } = listener;
     const tlsExpiresAt = () => certificate?.expiresAt ?? null;
-    const live = serveLive(
-      dataDir,
-      liveOf({ dataDir, url, engine, counters, warnings, tlsExpiresAt, logLevel: log.level }),
+    const logLevel = log.level;
+    const observer = observe(
+      { dataDir, store, config, url, engine, counters, logLevel, tlsExpiresAt },
+      warnings,
     );
-    if (live.warning !== null) warnings.push(live.warning);
     const unwatch = interrupted === null ? () => {} : engine.watchInterrupted(interrupted);
 
     return {
@@ -205,7 +205,7 @@ export function serve(options: ServeOptions): Served {
         return { expiresAt: renewed.expiresAt ?? 0 };
       },
       async close() {
-        live.close();
+        observer.close();
         await listener.close();
         unwatch();
         // Its lines need room among what is written.

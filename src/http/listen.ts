@@ -63,7 +63,7 @@ function tlsOptions(tls: Tls | null) {
 }
 
 /** How many files this process may have open, as far as the system says. */
-function mostFiles(): number {
+export function mostFiles(): number {
   try {
     const limits = readFileSync("/proc/self/limits", "utf8");
     return Number(/^Max open files +(\d+)/m.exec(limits)?.[1] ?? Infinity);

@@ -13,6 +13,10 @@ export type Sealed = {
   readonly pinHash?: string;
   /** SECRET. */
   readonly secret?: string;
+  /** SECRET. The texts of key files that are imported, by name. */
+  readonly keys?: { readonly [name: string]: string };
+  /** A file of exported keys, encrypted, in base64. */
+  readonly file?: string;
   /** Makes its digest say nothing. */
   readonly salt: string;
 };
@@ -56,6 +60,8 @@ const Rotate = Type.Object({
   digest: text,
 });
 const Retire = Type.Object({ kind: text, rotatedAt: Type.Integer() });
+/** All of keys/; `seen` names the secrets that were in force. */
+const Keys = { keys: Type.Array(text), seen: text, digest: text };
 const SetPin = Type.Object({ number: text, digest: text });
 
 type FigureName = keyof LimitFigures;
@@ -235,6 +241,16 @@ export const ACTS = {
     args: Retire,
     describe: ({ kind }) => `take the former ${kind} secret out of force`,
     perform: (store, by, { kind }) => store.recordAct(by, "secrets retire", kind),
+  }),
+  "secrets export": act({
+    args: Type.Object({ ...Keys, output: text }),
+    describe: ({ keys, output }) => `write ${keys.join(", ")} under a passphrase to ${output}`,
+    perform: (store, by, { keys }) => store.recordAct(by, "secrets export", keys.join(", ")),
+  }),
+  "secrets import": act({
+    args: Type.Object(Keys),
+    describe: ({ keys }) => `put ${keys.join(", ")} of an export into keys/`,
+    perform: (store, by, { keys }) => store.recordAct(by, "secrets import", keys.join(", ")),
   }),
 };
 

@@ -446,6 +446,26 @@ export type ApprovalView = {
 /** The newest first; pages follow the approval with an id. Without `all`, the open ones. */
 export type ApprovalFilter = Paging<number> & { readonly all: boolean };
 
+/** Receipts up to a number that were received before an instant. */
+export type PruneSpan = { readonly before: number; readonly last: number };
+
+/** A page of them, and the number that the next one follows; null where there is none. */
+export type OldReceipts = {
+  readonly receipts: readonly ReceiptView[];
+  readonly last: number | null;
+};
+
+/** What an archive of receipts holds. */
+export type ArchiveFacts = {
+  readonly file: string;
+  readonly sha256: string;
+  readonly receipts: number;
+  readonly refusals: number;
+  /** When the oldest and the newest were received; null where there are none. */
+  readonly from: number | null;
+  readonly to: number | null;
+};
+
 /** Of one local day of debit and product. */
 export type SettlementRow = {
   readonly day: LocalDay;
@@ -542,8 +562,8 @@ export type Overview = {
   readonly open: number;
   /** When the oldest open reservation was made. */
   readonly oldestOpenAt: number | null;
-  /** Of the open ones, those made before the instant that was asked about. */
-  readonly openBefore: number;
+  /** Of the open ones, those that are listed in the exception report. */
+  readonly unconfirmed: number;
   readonly findings: readonly { readonly kind: FindingKind; readonly open: number }[];
 };
 
@@ -628,6 +648,13 @@ export type Store = {
   removeHoliday(by: By, day: LocalDay): Result<Holiday>;
   pauseSales(by: By): Result<null>;
   resumeSales(by: By): Result<null>;
+  /**
+   * Lets receipts be pruned that were received before an instant, and journals what was archived.
+   * Nothing else is ever pruned: every answer, tombstone and reservation stays.
+   */
+  beginPrune(by: By, before: number, archived: ArchiveFacts): Result<null>;
+  /** Deletes some receipts; gives the last number deleted, or null where no more are left. */
+  pruneReceipts(door: boolean, span: PruneSpan, page: Paging<number>): Result<number | null>;
   /** Notes that a scheduled backup failed: a finding until one is made. */
   backupFailed(why: string): Result<null>;
   /** Closes that finding, where there is one. */
@@ -681,7 +708,7 @@ export type Store = {
     filter: Paging<number> & { readonly from: number; readonly to: number },
   ): ReservedView[];
   /** Counts alone, so it waits for no flush: what they count may be on the disk in a moment. */
-  overview(before: number): Overview;
+  overview(listedBefore: (holidays: readonly LocalDay[]) => number): Overview;
   /** The most urgent first. */
   findings(filter: FindingFilter): FindingView[];
   finding(id: number): FindingView | null;
@@ -704,6 +731,8 @@ export type Store = {
   receipts(limit: number): ReceiptView[];
   /** By its id or its trace id. */
   receipt(id: string): ReceiptView | null;
+  /** Receipts, or what was turned away at the door, before an instant; never the newest of them. */
+  oldReceipts(door: boolean, before: number, page: Paging<number>): OldReceipts;
   receiptsOf(requestId: string, reference: string | null): ReceiptView[];
   /** What was debited and moved from an instant on, up to and without another. */
   settlement(from: number, to: number): Settlement;

@@ -21,6 +21,7 @@ import { type Ran, run, type TestBank, words } from "./run.ts";
 import { marchBank } from "./seeded.ts";
 
 const [THANDI, SIPHO] = [1000, 1001];
+const PASSPHRASE = "correct horse battery\n";
 const CONTROL = 'dual_control = ["money", "limits", "pins", "secrets"]\n';
 
 let made: TestBank;
@@ -32,6 +33,8 @@ beforeAll(async () => {
   await made.run(words("limits set --max 2000.00"));
   await made.run(words("accounts set-pin 62-0001"), { stdin: "4321\n" });
   await made.run(words("secrets rotate --kind basic"), { stdin: "first\n" });
+  const exported = ["--output", join(made.dataDir, "../keys.age")];
+  await made.run(["secrets", "export", ...exported], { stdin: PASSPHRASE });
   await made.run(words("secrets rotate --kind basic"), { stdin: "second\n" });
   appendFileSync(join(made.dataDir, "config.toml"), CONTROL);
 }, 60_000);
@@ -42,6 +45,7 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "transact-bank-approvals-"));
   dataDir = join(folder, "bank");
   cpSync(made.dataDir, dataDir, { recursive: true });
+  cpSync(join(made.dataDir, "../keys.age"), join(folder, "keys.age"));
   writeFileSync(join(folder, "new.csv"), "number,name,balance\n62-1,Lerato,5.00\n62-2,Johan,0\n");
 });
 afterEach(() => rmSync(folder, { recursive: true }));
@@ -67,6 +71,7 @@ const state = () =>
     store.reservations({ limit: 1000 }),
     store.balances({ limit: 1000, upTo: store.mark() }),
     SHARED_SECRETS.map((kind) => readSecret(dataDir, kind)),
+    existsSync(join(folder, "new.age")),
   ]);
 
 const problems = () => look(({ store }) => store.verify().filter(({ ok }) => !ok));
@@ -91,6 +96,8 @@ const lines: readonly (readonly [line: string, stdin?: string])[] = [
   ["settlement pay 1.00 --reason EFT"],
   ["secrets rotate", "third\n"],
   ["secrets retire --kind basic"],
+  ["secrets export --output FOLDER/new.age", PASSPHRASE],
+  ["secrets import FOLDER/keys.age --yes", PASSPHRASE],
 ];
 
 const mayLogIn = canLogIn();
@@ -261,6 +268,7 @@ describe.if(mayLogIn)("to people", () => {
     expect(out).toContain("Approval 1: credit 7.00 ZAR to account 62-0001 (Thandi)");
     expect(out).toContain(`transact-bank approvals approve 1 --data-dir ${dataDir}`);
     const listed = await as(SIPHO, "approvals list");
+    expect((await as(SIPHO, "status")).out).toContain("1 wait for another person");
     expect(listed.out).toContain("credit 7.00 ZAR to account 62-0001 (Thandi)");
     const unsure = await as(SIPHO, "approvals approve 1");
     expect([unsure.exit, unsure.err]).toEqual([2, expect.stringContaining("Approve it?")]);

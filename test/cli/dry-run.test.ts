@@ -39,6 +39,8 @@ const WRITES: readonly (readonly [line: string, stdin?: string])[] = [
   ["secrets rotate", "one\n"],
   ["secrets rotate", "two\n"],
   ["secrets retire"],
+  ["secrets export --output FOLDER/keys.age", "correct horse battery\n"],
+  ["secrets import FOLDER/keys.age --yes", "correct horse battery\n"],
   ["backup restore BACKUP --replace ACME"],
   ["restore acknowledge --reason compared"],
 ];
@@ -113,7 +115,7 @@ describe("changes nothing, and then the command itself does what was said", () =
       const document = JSON.parse(real.out) as unknown;
       if (Array.isArray(document)) expect(said.result).toEqual(document);
       else expect(names(said)).toEqual(names({ ...(document as object), dryRun: true }));
-    });
+    }, 30_000);
   }
 });
 

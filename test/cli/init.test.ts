@@ -27,7 +27,8 @@ test("it ends with three commands that a shell takes, whatever the folder is cal
     expect.stringContaining("serve --data-dir"),
   ]);
   for (const command of commands.slice(0, 2)) {
-    const words = command.replace("transact-bank", '"$@"');
+    // A program that is on nobody's PATH names itself in full.
+    const words = command.replace(/^ +\S+/, '"$@"');
     const shell = Bun.spawn(["sh", "-c", words, "sh", ...program], {
       stdout: "ignore",
       stderr: "pipe",

@@ -131,6 +131,16 @@ const ROWS: readonly (readonly [act: ActName, args: () => object, what: string])
     () => ({ kind: "basic", rotatedAt: 5 }),
     "take the former basic secret out of force",
   ],
+  [
+    "secrets export",
+    () => ({ keys: ["pin.key", "basic.json"], seen: "", output: "/x/keys.age", digest }),
+    "write pin.key, basic.json under a passphrase to /x/keys.age",
+  ],
+  [
+    "secrets import",
+    () => ({ keys: ["pin.key", "basic.json"], seen: "", digest }),
+    "put pin.key, basic.json of an export into keys/",
+  ],
 ];
 
 /** All that an act may change, but not the journal, the approvals and what is noted of them. */

@@ -451,7 +451,7 @@ function lookAtAll({ store }: TemporaryBank): void {
   store.buyerHistory(buyerId);
   store.openReservationsAsOf(at(9));
   store.findings({ ...page, openAt: at(9) });
-  store.overview(at(9));
+  store.overview(() => at(9));
   store.approvals({ ...page, all: true });
   store.approvals({ ...page, all: false });
   store.approval(1);

@@ -3,6 +3,7 @@ import type { Database } from "bun:sqlite";
 import { available } from "../../domain/account.ts";
 import { FINDING_KINDS, type FindingKind } from "../../domain/finding.ts";
 import { canonicalBuyerId } from "../../domain/identifiers.ts";
+import type { LocalDay } from "../../domain/local-time.ts";
 import { minor } from "../../domain/money.ts";
 import { PAGE_SIZE, type Paging } from "../pages.ts";
 import type {
@@ -142,9 +143,10 @@ export function readsOn(db: Database, bank: BankIdentity) {
     return [...open, ...closed].sort((a, b) => a.id - b.id).slice(0, limit);
   }
 
+  const holidays = db.query("SELECT day, name FROM holidays ORDER BY day");
   const openCount = db.query(
     `SELECT count(*) AS open, min(reserved_at) AS oldestOpenAt,
-       count(CASE WHEN reserved_at < ? THEN 1 END) AS openBefore
+       count(CASE WHEN reserved_at < ? THEN 1 END) AS unconfirmed
      FROM requests WHERE state = 'reserved' AND reserved_at >= 0`,
   );
   const openFindings = db.query(
@@ -249,8 +251,9 @@ export function readsOn(db: Database, bank: BankIdentity) {
         .all() as LimitRow[];
     },
 
-    overview(before: number): Overview {
-      const open = openCount.get(before) as Omit<Overview, "findings">;
+    overview(listedBefore: (holidays: readonly LocalDay[]) => number): Overview {
+      const days = (holidays.all() as Holiday[]).map(({ day }) => day);
+      const open = openCount.get(listedBefore(days)) as Omit<Overview, "findings">;
       const findings = FINDING_KINDS.map((kind) => ({
         kind,
         open: (openFindings.get(kind) as { open: number }).open,
@@ -314,7 +317,7 @@ export function readsOn(db: Database, bank: BankIdentity) {
     },
 
     holidays(): Holiday[] {
-      return db.query("SELECT day, name FROM holidays ORDER BY day").all() as Holiday[];
+      return holidays.all() as Holiday[];
     },
   };
 }

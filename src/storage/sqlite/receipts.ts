@@ -2,10 +2,12 @@
 import type { Database } from "bun:sqlite";
 import { OUTCOMES, type Outcome, outcomeOfCode } from "../../domain/outcomes.ts";
 import { parseTraceId, type Trace, traceIdOf } from "../../domain/trace-id.ts";
-import { PAGE_SIZE } from "../pages.ts";
+import { PAGE_SIZE, type Paging } from "../pages.ts";
 import type {
   BatchTimes,
   MalformedOperation,
+  OldReceipts,
+  PruneSpan,
   ReceiptDraft,
   ReceiptView,
   RefusalOperation,
@@ -88,6 +90,25 @@ export function receiptsOn(db: Database) {
   );
   const one = db.query(`SELECT ${COLUMNS} FROM receipts WHERE id = ?`);
   const oneRefusal = db.query(`SELECT ${REFUSAL_COLUMNS} FROM refusals WHERE id = ?`);
+  // The newest of each stays, so that no number is ever given twice.
+  const following = db.query(
+    `SELECT ${COLUMNS} FROM receipts
+     WHERE id > $after AND id < (SELECT max(id) FROM receipts) ORDER BY id LIMIT $limit`,
+  );
+  const followingRefusals = db.query(
+    `SELECT ${REFUSAL_COLUMNS} FROM refusals
+     WHERE id > $after AND id < (SELECT max(id) FROM refusals) ORDER BY id LIMIT $limit`,
+  );
+  const prune = db.query(
+    `DELETE FROM receipts WHERE id IN (SELECT id FROM receipts
+       WHERE id > $after AND id <= $last AND received_at < $before ORDER BY id LIMIT $limit)
+     RETURNING id`,
+  );
+  const pruneRefusals = db.query(
+    `DELETE FROM refusals WHERE id IN (SELECT id FROM refusals
+       WHERE id > $after AND id <= $last AND received_at < $before ORDER BY id LIMIT $limit)
+     RETURNING id`,
+  );
   const traced = "received_at = $receivedAt AND trace = $number ORDER BY id LIMIT 1";
   const refusalTraced = db.query(
     `SELECT ${REFUSAL_COLUMNS} FROM refusals WHERE id > 0 AND ${traced}`,
@@ -221,6 +242,25 @@ export function receiptsOn(db: Database) {
       const prefix = match[1] === "d" ? "d" : "";
       const row = (prefix === "d" ? oneRefusal : one).get(Number(match[2])) as Row | null;
       return row === null ? null : viewOf(prefix, row);
+    },
+
+    /**
+     * One page of those received before an instant, never the newest, with the number to go on
+     * after. It ends where a whole page is younger: numbers follow the time but for a wrong clock.
+     */
+    old(door: boolean, before: number, { after = 0, limit }: Paging<number>): OldReceipts {
+      const page = (door ? followingRefusals : following).all({ after, limit }) as Row[];
+      const rows = page.filter(({ receivedAt }) => receivedAt < before);
+      const last = rows.length === 0 ? null : (page.at(-1)?.id ?? null);
+      return { receipts: rows.map((row) => viewOf(door ? "d" : "", row)), last };
+    },
+
+    /** Deletes some of them; gives the last number deleted, or null where there are no more. */
+    prune(door: boolean, span: PruneSpan, { after = 0, limit }: Paging<number>): number | null {
+      const { before, last } = span;
+      const query = door ? pruneRefusals : prune;
+      const gone = query.values({ before, last, after, limit }).flat() as number[];
+      return gone.length === 0 ? null : Math.max(...gone);
     },
 
     about(requestId: string, reference: string | null): ReceiptView[] {

@@ -43,6 +43,7 @@ export function settingsOf(db: Database) {
   const blocked = new Set<string>();
   const limits = new Map<string, Figures>();
   const restores = { made: 0, open: 0 };
+  let prunedBefore: number | null = null;
 
   const idOf = (number: string) => (selectId.get(number) as { id: number } | null)?.id ?? 0;
 
@@ -80,6 +81,9 @@ export function settingsOf(db: Database) {
     },
     "restore acknowledge"() {
       restores.open = 0;
+    },
+    "receipts prune"(_, { before }: { before: number }) {
+      prunedBefore = Math.max(prunedBefore ?? before, before);
     },
     "limits set": setLimits,
     "limits unset": setLimits,
@@ -138,8 +142,12 @@ export function settingsOf(db: Database) {
       const { made, open } = db
         .query("SELECT count(*) AS made, count(*) - count(acknowledged_by) AS open FROM restores")
         .get() as typeof restores;
+      const pruned = db.query("SELECT receipts_pruned_before FROM bank").values().flat()[0];
       const isAsJournalled = made === restores.made && open === restores.open;
       return [
+        ...(pruned === prunedBefore
+          ? []
+          : [`receipts: pruned before ${pruned}, the journal says ${prunedBefore}`]),
         ...(isAsJournalled
           ? []
           : [

@@ -398,6 +398,17 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
         restores.refuseOpen();
         return admin.resumeSales(by);
       }),
+    beginPrune: (by, before, archived) =>
+      write(() => {
+        const detail = JSON.stringify({ before, ...archived });
+        journal.record({ at: options.now(), kind: "act", act: "receipts prune", detail, by });
+        db.run(
+          "UPDATE bank SET receipts_pruned_before = max(coalesce(receipts_pruned_before, ?), ?)",
+          [before, before],
+        );
+        return null;
+      }),
+    pruneReceipts: (door, span, page) => write(() => purchases.receipts.prune(door, span, page)),
     backupFailed: (why) => write(() => backups.failed(why)),
     backupMade: (by, file) => write(() => backups.made(by, file)),
     recordRestore: (by, restore) => write(() => restores.record(by, restore)),
@@ -444,6 +455,7 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
     journalHash: durable(journal.hashOf),
     receipts: durable(purchases.receipts.list),
     receipt: durable(purchases.receipts.show),
+    oldReceipts: durable(purchases.receipts.old),
     receiptsOf: durable(purchases.receipts.about),
     settlement: durable(reads.settlement),
     activity: durable(reads.activity),

@@ -83,6 +83,7 @@ const SHOWS: { [argument: string]: (asked: unknown, record: ActRecord, args: Fac
   scope: (scope, { subject }, { scopeKey }) => subject === `${scope} ${scopeKey}`,
   figures: (figures, { detail }) => hasFigures(figures, Object(parsed(detail)["after"]) as Facts),
   kind: (kind, { detail }) => detail === kind,
+  keys: (keys, { detail }) => Array.isArray(keys) && detail === keys.join(", "),
 };
 
 const shows = (args: Facts, record: ActRecord | undefined): boolean =>

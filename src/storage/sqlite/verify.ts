@@ -100,6 +100,9 @@ const OF_REQUESTS: readonly PageCheck[] = [
       FROM requests r
       JOIN receipts c ON c.id = (SELECT min(id) FROM receipts WHERE request = r.id)
       WHERE r.id > $after AND r.id <= $last AND c.body IS NOT NULL
+        -- Where the first receipt may be pruned, the oldest left may be a repeat's or a result's.
+        AND (r.received_at >= coalesce((SELECT receipts_pruned_before FROM bank), r.received_at)
+          OR (c.received_at = r.received_at AND c.response_code = r.response_code))
         AND (c.body ->> '$.raasTxnRef' <> r.request_id
           OR ${asked("reserveAmount")} IS NOT r.reserve_amount
           OR ${asked("purchaseAmount")} IS NOT r.purchase_amount
