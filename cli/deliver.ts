@@ -38,7 +38,7 @@ export function* pageParts(page: Page): Iterable<string> {
   }
   if (page.foot !== undefined) {
     const { label, value, advice } = page.foot;
-    yield `\n\n${label}: ${value}\n${Bun.wrapAnsi(advice, PROSE_WIDTH)}`;
+    yield `\n\n${label}:\n${value}\n${Bun.wrapAnsi(advice, PROSE_WIDTH)}`;
   }
   yield "\n";
 }
