@@ -215,7 +215,7 @@ async function assertMeant(url: URL, options: SimulateOptions): Promise<void> {
 }
 
 function progressTo(options: SimulateOptions) {
-  const isSeen = process.stderr.isTTY === true && options.json !== true;
+  const isSeen = process.stderr.isTTY === true && options.json !== true && options.quiet !== true;
   return {
     show: (text: string) => {
       if (isSeen) process.stderr.write(progressLine(text));
