@@ -2,8 +2,10 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   chmodSync,
+  closeSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   statSync,
@@ -12,7 +14,15 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { createBackup } from "../../src/backup/create.ts";
-import { backupName, backupsIn, draftOf } from "../../src/backup/format.ts";
+import {
+  backupName,
+  backupsIn,
+  draftOf,
+  factsOf,
+  manifestOf,
+  pack,
+  unpack,
+} from "../../src/backup/format.ts";
 import { newBank, type TestBank } from "../cli/run.ts";
 import { tool } from "../tools.ts";
 
@@ -99,6 +109,48 @@ describe("a backup", () => {
       const { exit, err } = await bank.run(["backup", "verify", damaged]);
       expect([at, exit, err]).toEqual([at, 1, expect.stringContaining("no whole backup")]);
     }
+  });
+});
+
+describe("what a backup says of itself", () => {
+  const damaged = () => join(folder(), "ACME-20260303T000000000Z.tar.zst");
+
+  test("is under a checksum as well: no bit of its beginning changes unnoticed", async () => {
+    const { file } = await create();
+    const said = await unpack(file, null, null);
+    const whole = readFileSync(file);
+    for (let at = 0; at < 1500; at += 1) {
+      const changed = Buffer.from(whole);
+      changed[at] = (changed[at] as number) ^ (1 << (at % 8));
+      writeFileSync(damaged(), changed);
+      // What is not refused says the same; a few bits of the frame's header mean nothing.
+      expect([at, await unpack(damaged(), null, null).catch(() => said)]).toEqual([at, said]);
+    }
+  });
+
+  test("goes before how long a file in it is: a longer one is not written to the disk", async () => {
+    const work = join(folder(), "longer");
+    mkdirSync(work);
+    writeFileSync(join(work, "config.toml"), "");
+    writeFileSync(join(work, "bank.db"), Buffer.alloc(1_000_000));
+    const { file } = await create();
+    const manifest = await manifestOf(file, null);
+    const { "bank.db": database } = manifest.files;
+    const none = await factsOf(join(work, "config.toml"));
+    const descriptor = openSync(damaged(), "w");
+    // The tar is right about the length; the manifest speaks of less.
+    const told = {
+      ...manifest,
+      files: { "config.toml": none, "bank.db": { ...database, size: 9 } },
+    };
+    const files = { ...told.files, "bank.db": { ...database, size: 1_000_000 } };
+    const lying = { ...manifest, files, toJSON: () => told };
+    await pack(work, lying, { descriptor, recipients: [] });
+    closeSync(descriptor);
+    const into = join(folder(), "into");
+    mkdirSync(into);
+    await expect(unpack(damaged(), null, into)).rejects.toThrow("is not what its manifest says");
+    expect(readdirSync(into)).toEqual(["config.toml"]);
   });
 });
 
