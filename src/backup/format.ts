@@ -1,7 +1,15 @@
 // A backup is one file: a tar of manifest.json, config.toml and bank.db, compressed with zstd and, if
 // wanted, encrypted with age, so that tar, zstd and age open it too, without this program.
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, openSync, readdirSync, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  statfsSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { basename, join } from "node:path";
 import { Duplex } from "node:stream";
 import { createZstdCompress, constants as zlib } from "node:zlib";
@@ -11,6 +19,7 @@ import { Decrypter, Encrypter } from "age-encryption";
 import { createTarDecoder, createTarPacker, type ParsedTarEntry } from "modern-tar";
 import { CONFIG_FILE } from "../config.ts";
 import { DATABASE_FILE } from "../storage/sqlite/open.ts";
+import { bytesText } from "../units.ts";
 import { type BackupKeys, KeyFileError } from "./key-file.ts";
 
 const MANIFEST = "manifest.json";
@@ -44,6 +53,20 @@ export type Manifest = Static<typeof ManifestSchema>;
 
 /** The file is no backup, or not a whole one; the message says what to do. */
 export class BackupError extends Error {}
+
+/**
+ * Throws BackupError where a folder's disk has no room for so many bytes. It is asked before a copy is
+ * made: one that fills the disk to its last block takes the room of what is sold meanwhile.
+ */
+export function assertRoom(folder: string, needed: number): void {
+  const { bavail, bsize } = statfsSync(folder);
+  const free = bavail * bsize;
+  if (free >= needed) return;
+  throw new BackupError(
+    `the disk of ${folder} has ${bytesText(free)} free, and ${bytesText(needed)} are needed: ` +
+      "make room on it, then run the command again",
+  );
+}
 
 // ---------------------------------------------------------------- names
 
@@ -235,6 +258,12 @@ export async function unpack(
     for await (const entry of await contentOf(file, keys)) {
       if (manifest === null) {
         manifest = await readManifest(entry);
+        const sizes = CONTENT.map((name) => manifest?.files[name].size ?? 0);
+        if (folder !== null)
+          assertRoom(
+            folder,
+            sizes.reduce((sum, size) => sum + size),
+          );
         continue;
       }
       const name = CONTENT.find((ours) => ours === entry.header.name);

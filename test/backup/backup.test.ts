@@ -154,6 +154,42 @@ describe("what a backup says of itself", () => {
   });
 });
 
+describe("where the disk has too little room, nothing is copied that would fill it", () => {
+  const ENDLESS = 4_000_000_000_000_000;
+
+  test("by a backup", async () => {
+    const large = await newBank();
+    try {
+      // As long as no disk has room for, though nothing is in it.
+      truncateSync(join(large.dataDir, "bank.db"), 8_000_000_000_000);
+      const { exit, err } = await large.run(["backup", "create"]);
+      expect([exit, err]).toEqual([1, expect.stringMatching(/free, and 8.0 TB are needed/)]);
+      expect(readdirSync(large.dataDir)).not.toContain("backups");
+    } finally {
+      large.remove();
+    }
+  });
+
+  test("by a file that says how much is in it", async () => {
+    const manifest = await manifestOf((await create()).file, null);
+    const files = {
+      "config.toml": await factsOf(join(bank.dataDir, "config.toml")),
+      "bank.db": await factsOf(join(bank.dataDir, "bank.db")),
+    };
+    const told = {
+      ...manifest,
+      files: { ...files, "bank.db": { ...files["bank.db"], size: ENDLESS } },
+    };
+    const lying = { ...manifest, files, toJSON: () => told };
+    const huge = join(folder(), "ACME-20260304T000000000Z.tar.zst");
+    const descriptor = openSync(huge, "w");
+    await pack(bank.dataDir, lying, { descriptor, recipients: [] });
+    closeSync(descriptor);
+    const { exit, err } = await bank.run(["backup", "verify", huge]);
+    expect([exit, err]).toEqual([1, expect.stringContaining("4000 TB are needed")]);
+  });
+});
+
 describe("an encrypted backup", () => {
   let key: string;
   let recipient: string;
