@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { syncFolder } from "../src/files.ts";
+import { isPartOfBank, syncFolder } from "../src/files.ts";
 import type { Page, Section } from "../src/reports/page.ts";
 import { followedBy, isEmpty, mapped } from "../src/storage/pages.ts";
 import { Failure } from "./failure.ts";
@@ -77,6 +77,12 @@ export async function deliver(
   else writeWhole(output, parts);
 }
 
+/** No report, and no export, takes the place of a configuration, of keys, a backup or the books. */
+export function assertOutside(file: string): void {
+  if (!isPartOfBank(file)) return;
+  throw new Failure("refused", `--output ${file} is a part of a bank's data dir: name another`);
+}
+
 /** A link or a device of that name would be replaced by the new file: nobody means that. */
 function assertReplaceable(file: string): void {
   if (basename(file) === "" || file.endsWith("/")) {
@@ -86,6 +92,7 @@ function assertReplaceable(file: string): void {
   if (there !== undefined && !there.isFile()) {
     throw new Failure("usage", `--output ${file} is no plain file: name another`);
   }
+  assertOutside(file);
 }
 
 /** All or nothing: a reader finds the old file or the new one, and only its owner may read it. */

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -8,7 +9,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { receive } from "./purchases.ts";
 import { newBank, story, type TestBank, words } from "./run.ts";
 import { marchBank } from "./seeded.ts";
@@ -143,6 +144,20 @@ describe("--output", () => {
     expect(ran.exit).toBe(2);
     expect(ran.err).toContain(name);
   });
+
+  test.each([["config.toml"], ["bank.db"], ["keys/pin.key"], ["keys/basic.json"], ["backups/new"]])(
+    "never takes the place of the bank's own %s",
+    async (name) => {
+      mkdirSync(join(bank.dataDir, "backups"), { recursive: true });
+      const file = join(bank.dataDir, name);
+      const before = existsSync(file) ? readFileSync(file) : null;
+      for (const path of [file, relative(process.cwd(), file)]) {
+        const ran = await bank.run(["reports", "balances", "--output", path]);
+        expect([ran.exit, ran.err]).toEqual([4, expect.stringContaining("a part of a bank")]);
+      }
+      expect(existsSync(file) ? readFileSync(file) : null).toEqual(before);
+    },
+  );
 
   test("leaves no draft behind", () => {
     expect(readdirSync(folder()).sort()).toEqual(["folder", "link", "new.csv", "old.csv"]);
