@@ -38,7 +38,10 @@ type CreateOptions = KeyOption & { readonly folder?: string; readonly scheduled?
 
 const KEY_FILE = "--key-file <file>";
 
-/** Beside a server the answers come first: this may take a little longer. */
+/**
+ * Beside a server the answers come first: this may take a little longer. Not while the copy is made:
+ * the longer that takes, the longer the write-ahead log grows.
+ */
 function giveWay(): void {
   try {
     setPriority(constants.priority.PRIORITY_LOW);
@@ -73,7 +76,7 @@ function backupText({ file, size, sha256, encrypted, manifest }: Backup): string
 
 async function makeScheduled({ dataDir, config, store }: Session): Promise<Backup> {
   try {
-    return await createBackup({ dataDir, config });
+    return await createBackup({ dataDir, config, onCopied: giveWay });
   } catch (error) {
     unwrap(store.backupFailed(describe(error).message));
     throw error;
@@ -93,9 +96,8 @@ function addCreate(backup: Command): void {
     .addOption(new Option("--scheduled").hideHelp())
     .action(
       withBank<[], CreateOptions>(async (session, _, { folder, keyFile, scheduled }) => {
-        giveWay();
         const { dataDir, config, store, by, bank } = session;
-        const source = { dataDir, config, folder, keyFile };
+        const source = { dataDir, config, folder, keyFile, onCopied: giveWay };
         const made = await (scheduled ? makeScheduled(session) : createBackup(source));
         if (folder === undefined) unwrap(store.backupMade(by, basename(made.file)));
         if (scheduled) removeExpired(dataDir, config, bank);

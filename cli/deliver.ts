@@ -1,17 +1,20 @@
 // Where a report goes: to standard output, or whole into a file of its own.
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   lstatSync,
   openSync,
+  realpathSync,
   renameSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { isPartOfBank, syncFolder } from "../src/files.ts";
+import { isOwnFile, syncFolder } from "../src/files.ts";
 import type { Page, Section } from "../src/reports/page.ts";
 import { followedBy, isEmpty, mapped } from "../src/storage/pages.ts";
+import { DATABASE_FILE } from "../src/storage/sqlite/open.ts";
 import { Failure } from "./failure.ts";
 import { clean, cleanLines, facts, largeParts, tableLines, writeParts } from "./output.ts";
 
@@ -38,7 +41,7 @@ export function* pageParts(page: Page): Iterable<string> {
   }
   if (page.foot !== undefined) {
     const { label, value, advice } = page.foot;
-    yield `\n\n${label}: ${value}\n${Bun.wrapAnsi(advice, PROSE_WIDTH)}`;
+    yield `\n\n${label}:\n${value}\n${Bun.wrapAnsi(advice, PROSE_WIDTH)}`;
   }
   yield "\n";
 }
@@ -77,12 +80,6 @@ export async function deliver(
   else writeWhole(output, parts);
 }
 
-/** No report, and no export, takes the place of a configuration, of keys, a backup or the books. */
-export function assertOutside(file: string): void {
-  if (!isPartOfBank(file)) return;
-  throw new Failure("refused", `--output ${file} is a part of a bank's data dir: name another`);
-}
-
 /** A link or a device of that name would be replaced by the new file: nobody means that. */
 function assertReplaceable(file: string): void {
   if (basename(file) === "" || file.endsWith("/")) {
@@ -92,7 +89,25 @@ function assertReplaceable(file: string): void {
   if (there !== undefined && !there.isFile()) {
     throw new Failure("usage", `--output ${file} is no plain file: name another`);
   }
-  assertOutside(file);
+  refuseOfBank(file);
+}
+
+/** Refuses a name among what a bank keeps in its data dir, whichever bank that is. */
+export function refuseOfBank(file: string): void {
+  if (isOfBank(file)) {
+    throw new Failure("refused", `--output ${file} is a bank's own: name a file elsewhere`);
+  }
+}
+
+/** A report must not take the place of a bank's database, its configuration or its keys. */
+function isOfBank(file: string): boolean {
+  if (!existsSync(dirname(file))) return false;
+  const folder = realpathSync(dirname(file));
+  const holdsBank = (of: string) => existsSync(join(of, DATABASE_FILE));
+  return (
+    (holdsBank(folder) && isOwnFile(basename(file))) ||
+    (holdsBank(dirname(folder)) && isOwnFile(basename(folder)))
+  );
 }
 
 /** All or nothing: a reader finds the old file or the new one, and only its owner may read it. */

@@ -9,7 +9,7 @@ import { exportKeys, readKeyExport, SHORTEST_PASSPHRASE } from "../src/key-expor
 import { keyTexts, pinKeyIn, withoutTrailingNewline, writeKeyTexts } from "../src/keys.ts";
 import { openSqliteStore } from "../src/storage/sqlite/store.ts";
 import { perform } from "./control.ts";
-import { assertOutside } from "./deliver.ts";
+import { refuseOfBank } from "./deliver.ts";
 import { Failure } from "./failure.ts";
 import { readSecretFile } from "./init.ts";
 import { note } from "./output.ts";
@@ -61,7 +61,7 @@ export function registerExport(secrets: Command): void {
         if (existsSync(output)) {
           throw new Failure("refused", `${output} is there: name another file`);
         }
-        assertOutside(output);
+        refuseOfBank(output);
         const { passphraseFile } = options;
         const passphrase = await readPassphrase(
           { json, ...(passphraseFile && { passphraseFile }) },

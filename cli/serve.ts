@@ -100,9 +100,9 @@ function stopOnSignals(
  * then it ends, as it did without a certificate.
  */
 function renewOnSighup(served: Served, log: Log, stop: () => Promise<void>): void {
-  const hasTerminal = isatty(2);
+  const terminal = [0, 1, 2].find(isatty);
   process.on("SIGHUP", () => {
-    if (hasTerminal && !isatty(2)) {
+    if (terminal !== undefined && !isatty(terminal)) {
       void stop();
       return;
     }

@@ -1,7 +1,6 @@
 // simulate: plays Clickatell against a bank's endpoints, ours or any other's, and says which rules
 // of the contract they keep. (npm run simulate is something else: the developers' seeded banks.)
 import { randomUUID } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { openBank } from "../src/bank.ts";
 import { isPrivate } from "../src/conformance/address.ts";
@@ -28,8 +27,9 @@ import cancelScenario from "../src/conformance/scenarios/cancel.toml" with { typ
 import purchaseScenario from "../src/conformance/scenarios/purchase.toml" with { type: "text" };
 import releaseScenario from "../src/conformance/scenarios/release.toml" with { type: "text" };
 import { runStorm, type Storm } from "../src/conformance/storm.ts";
-import { withoutTrailingNewline } from "../src/keys.ts";
 import { EXIT, Failure } from "./failure.ts";
+import { readSecretFile } from "./init.ts";
+import { readInput } from "./input.ts";
 import { note } from "./output.ts";
 import { confirmByName } from "./prompt.ts";
 import {
@@ -109,17 +109,11 @@ export type Simulation = {
   readonly ok: boolean;
 };
 
-function textOf(file: string): string {
-  if (!existsSync(file)) throw new Failure("usage", `there is no file ${file}`);
-  return readFileSync(file, "utf8");
-}
+const textOf = (file: string, option: string): string =>
+  Buffer.from(readInput(file, option)).toString("utf8");
 
-function secretOf(file: string | undefined): string | null {
-  if (file === undefined) return null;
-  const secret = withoutTrailingNewline(textOf(file));
-  if (secret === "") throw new Failure("usage", `${file} is empty: it must hold the secret`);
-  return secret;
-}
+const secretOf = (file: string | undefined, option: string): string | null =>
+  file === undefined ? null : readSecretFile(file, option);
 
 function readUrl(text: string | undefined): URL {
   const url = URL.parse(text ?? "");
@@ -136,7 +130,7 @@ function readUrl(text: string | undefined): URL {
 }
 
 function targetOf(url: URL, options: SimulateOptions): Target {
-  const password = secretOf(options.basicPasswordFile);
+  const password = secretOf(options.basicPasswordFile, "--basic-password-file");
   if ((password === null) !== (options.basicUser === undefined)) {
     throw new Failure("usage", "--basic-user and --basic-password-file belong together");
   }
@@ -147,14 +141,17 @@ function targetOf(url: URL, options: SimulateOptions): Target {
   return {
     url: url.origin + url.pathname,
     paths: { reserveFunds: options.reservePath, transactResult: options.resultPath },
-    secret: secretOf(options.secretFile),
+    secret: secretOf(options.secretFile, "--secret-file"),
     basic: password === null ? null : { user: options.basicUser ?? "", password },
     tls: {
-      ca: options.caFile === undefined ? null : textOf(options.caFile),
+      ca: options.caFile === undefined ? null : textOf(options.caFile, "--ca-file"),
       client:
         clientCertificate === undefined || clientKey === undefined
           ? null
-          : { certificate: textOf(clientCertificate), key: textOf(clientKey) },
+          : {
+              certificate: textOf(clientCertificate, "--client-certificate"),
+              key: textOf(clientKey, "--client-key"),
+            },
       insecure: options.insecure === true,
     },
   };
@@ -165,14 +162,15 @@ function profileOf(options: SimulateOptions): Profile {
     throw new Failure("usage", "--demo is a profile of its own: leave it or --profile out");
   }
   const file = options.demo === true ? "the demo's profile.toml" : options.profile;
-  const text = options.demo === true ? demoProfile : textOf(options.profile ?? "/dev/null");
+  const text =
+    options.demo === true ? demoProfile : textOf(options.profile ?? "/dev/null", "--profile");
   const base = file === undefined ? NOTHING_KNOWN : understood(() => readProfile(file, text));
   const { buyer, ...facts } = options;
   const given = [...FACTS, ...AMOUNTS].flatMap(([, key]) => {
     const value = key === "active" ? buyer : facts[key];
     return value === undefined ? [] : [[key, value]];
   });
-  const pin = secretOf(options.pinFile);
+  const pin = secretOf(options.pinFile, "--pin-file");
   return { ...base, ...Object.fromEntries(given), ...(pin !== null && { pin }) };
 }
 
@@ -217,7 +215,7 @@ async function assertMeant(url: URL, options: SimulateOptions): Promise<void> {
 }
 
 function progressTo(options: SimulateOptions) {
-  const isSeen = process.stderr.isTTY === true && options.json !== true;
+  const isSeen = process.stderr.isTTY === true && options.json !== true && options.quiet !== true;
   return {
     show: (text: string) => {
       if (isSeen) process.stderr.write(progressLine(text));
@@ -316,7 +314,9 @@ async function simulate(urlText: string | undefined, options: SimulateOptions): 
   const target = targetOf(url, options);
   const profile = profileOf(options);
   const { scenario: files = [] } = options;
-  const scenarios = understood(() => files.map((name) => readScenario(name, textOf(name))));
+  const scenarios = understood(() =>
+    files.map((name) => readScenario(name, textOf(name, "--scenario"))),
+  );
   const client = createClient(target);
   const only = onlyOf(options);
   await assertMeant(url, options);

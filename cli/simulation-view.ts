@@ -106,6 +106,18 @@ function latencyRow(call: string, { count, within2s, ...latencies }: Latencies):
   return [call, String(count), ...figures, `${(within2s * 100).toFixed(2)} %`];
 }
 
+/** The one thing that a storm can fail for. */
+function stormFailure(storm: Storm | null): Line[] {
+  if (storm === null) return [];
+  const { within2s, count } = storm.calls.reserveFunds;
+  if (within2s === 1) return [];
+  const late = Math.round((1 - within2s) * count);
+  return [
+    ["FAILED", "storm, contract 4.3: a reserve is answered within 2 s, with 2060 if need be"],
+    ["", `${late} of ${count} were not`],
+  ];
+}
+
 function stormText({ rate, seconds, calls }: Storm): string[] {
   const right = (title: string) => ({ title, align: "right" }) as const;
   const titles = ["Sent", "p50", "p90", "p99", "p99.9", "max", "in 2 s"].map(right);
@@ -155,6 +167,7 @@ export function simulationText(simulation: Simulation): string {
     ...reasons(rules, "not visible"),
     ...failures(rules),
     ...scenarioFailures(scenarios),
+    ...stormFailure(storm),
     ...counts(simulation),
     ...leftBehind(simulation),
     ...(stopped ? [["stopped", "before its end"] as const] : []),

@@ -15,6 +15,8 @@ import { facts } from "./output.ts";
 import { command, type Session, withBank } from "./session.ts";
 import { assertTerminal, watch } from "./watch.ts";
 
+const MOST_WAITING = 1_000;
+
 type Status = {
   readonly bank: Bank;
   readonly now: number;
@@ -22,6 +24,8 @@ type Status = {
   readonly live: Live | null;
   /** Why a server that is there does not answer. */
   readonly stuck: string | null;
+  /** How many approvals are open. */
+  readonly waiting: number;
   readonly overview: Overview;
   readonly newestBackupAt: number | null;
   readonly disk: { readonly freeBytes: number; readonly totalBytes: number };
@@ -40,6 +44,7 @@ async function statusOf(session: Session): Promise<Status> {
     ...asked,
     bank: store.bank(),
     now,
+    waiting: store.approvals({ all: false, limit: MOST_WAITING }).length,
     overview: overviewAt(now, session),
     newestBackupAt: newestBackup(dataDir, config, session.bank.code)?.createdAt ?? null,
     disk: { freeBytes: bavail * bsize, totalBytes: blocks * bsize },
@@ -48,7 +53,7 @@ async function statusOf(session: Session): Promise<Status> {
 }
 
 function statusJson(status: Status) {
-  const { bank, now, live, stuck, overview, newestBackupAt, disk, walBytes } = status;
+  const { bank, now, live, stuck, waiting, overview, newestBackupAt, disk, walBytes } = status;
   const { open, oldestOpenAt, unconfirmed, findings } = overview;
   return {
     at: isoTime(now),
@@ -64,6 +69,7 @@ function statusJson(status: Status) {
     reserved: open,
     oldestReservedAt: oldestOpenAt === null ? null : isoTime(oldestOpenAt),
     unconfirmed,
+    openApprovals: waiting,
     openFindings: Object.fromEntries(findings.map(({ kind, open: count }) => [kind, count])),
     newestBackupAt: newestBackupAt === null ? null : isoTime(newestBackupAt),
     disk,
@@ -148,7 +154,7 @@ function serverFacts(live: Live, { now }: Status): Fact[] {
 }
 
 function screenOf(status: Status): string {
-  const { bank, now, live, stuck, overview, newestBackupAt, disk, walBytes } = status;
+  const { bank, now, live, stuck, waiting, overview, newestBackupAt, disk, walBytes } = status;
   const { open, oldestOpenAt, unconfirmed, findings } = overview;
   const oldest =
     oldestOpenAt === null ? "" : `, the oldest for ${spanText((now - oldestOpenAt) / 1000)}`;
@@ -164,6 +170,7 @@ function screenOf(status: Status): string {
     ["reserved", `${open}${oldest}`],
     ["unconfirmed", `${unconfirmed} for more than seven business days`],
     ["findings", countsText(found)],
+    ...(waiting === 0 ? [] : [["approvals", `${waiting} wait for another person`] as const]),
     ["backup", newestBackupAt === null ? "NONE" : `${spanText((now - newestBackupAt) / 1000)} old`],
     ["disk", `${free} free of ${bytesText(disk.totalBytes)}, the WAL has ${bytesText(walBytes)}`],
     ...(live?.warnings ?? []).map((warning) => ["warning", warning] as const),

@@ -75,7 +75,7 @@ export function histogram({ monotonicMs }: Pick<Clock, "monotonicMs">) {
 
   return {
     add(tookMs: number, nowMs: number): void {
-      turnWindow(nowMs);
+      if (nowMs >= endsAtMs) turnWindow(nowMs);
       let from = 0;
       let to = EDGES_MS.length;
       while (from < to) {

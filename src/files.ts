@@ -2,7 +2,6 @@
 import {
   chmodSync,
   closeSync,
-  existsSync,
   fsyncSync,
   lstatSync,
   mkdirSync,
@@ -13,7 +12,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 
 /** What a file holds is on the disk when this returns. */
 export function syncFile(file: string): void {
@@ -76,18 +75,6 @@ export const FLUSH_TRIAL = "doctor.trial";
 const OWN_FILES =
   /^(keys|config\.toml(\.new)?|bank\.db(-wal|-shm|-journal)?|(serve|backup)\.lock(-\w+)?|serve\.sock|doctor\.trial|backups|(backup|restore)\.tmp|replaced-\w+)$/;
 export const isOwnFile = (name: string): boolean => OWN_FILES.test(name);
-
-/** True where a file would stand among what the program keeps in a data dir, whichever that is. */
-export function isPartOfBank(file: string): boolean {
-  const near = dirname(resolve(file));
-  if (!existsSync(near)) return false;
-  let part = basename(file);
-  for (let folder = realpathSync(near); ; folder = dirname(folder)) {
-    if (existsSync(join(folder, "bank.db")) && isOwnFile(part)) return true;
-    part = basename(folder);
-    if (part === "") return false;
-  }
-}
 
 /** The bits that let others than the owner in. */
 const OTHERS = 0o077;

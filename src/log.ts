@@ -47,7 +47,8 @@ export function createLog(options: {
   readonly write: (line: string) => void;
 }): Log {
   const { level: most, format, now } = options;
-  const takes = (level: LogLevel) => LOG_LEVELS.indexOf(level) <= LOG_LEVELS.indexOf(most);
+  const taken = new Set(LOG_LEVELS.slice(0, LOG_LEVELS.indexOf(most) + 1));
+  const takes = (level: LogLevel) => taken.has(level);
   const written = new Map<string, { second: number; lines: number; suppressed: number }>();
 
   /** How many lines of this event were left out before this one, or null where this one is too. */

@@ -132,6 +132,17 @@ function readAppParts(dataDir: string, config: Config) {
   };
 }
 
+/** Why the address cannot be had, and what to do. */
+const LISTEN_REFUSED: ReadonlyMap<string, string> = new Map([
+  ["EADDRINUSE", "the port is in use: stop what listens there, or name another --port"],
+  [
+    "EACCES",
+    "the system does not let this user listen on that port: name one above 1023, or run service " +
+      "install again, which gives the service the right to",
+  ],
+  ["EADDRNOTAVAIL", "this machine has no such address to listen on: correct host or --host"],
+]);
+
 /** Starts to serve; throws CannotOpen, ConfigError, KeyError or ServeRefused with what to do. */
 export function serve(options: ServeOptions): Served {
   const { dataDir } = options;
@@ -222,9 +233,9 @@ export function serve(options: ServeOptions): Served {
   } catch (error) {
     for (const step of undo) step();
     const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    if (code === "EADDRINUSE") {
-      throw new CannotOpen("the port is in use: stop what listens there, or name another --port");
-    }
+    const atListening = error instanceof Error && "syscall" in error && error.syscall === "listen";
+    const why = atListening ? LISTEN_REFUSED.get(code) : undefined;
+    if (why !== undefined) throw new CannotOpen(why);
     // What OpenSSL says of a file does not tell what to do.
     if (code.startsWith("ERR_OSSL")) {
       throw new ServeRefused("TLS cannot be served with these files: doctor says what is wrong");

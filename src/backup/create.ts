@@ -42,6 +42,8 @@ export type BackupSource = {
   /** Instead of the configuration's. */
   readonly folder?: string | undefined;
   readonly keyFile?: string | undefined;
+  /** Called when the copy is made, and what is left to do holds nothing up. */
+  readonly onCopied?: () => void;
 };
 
 export type Backup = {
@@ -83,7 +85,7 @@ export async function createBackup(source: BackupSource): Promise<Backup> {
   try {
     rmSync(work, { recursive: true, force: true });
     mkdirSync(work, { mode: 0o700 });
-    const manifest = await copyBank(dataDir, work);
+    const manifest = await copyBank(source, work);
     makeFolderDurably(folder);
     for (const name of readdirSync(folder)) {
       if (isDraftOf(name, manifest.bankCode)) rmSync(join(folder, name));
@@ -96,10 +98,11 @@ export async function createBackup(source: BackupSource): Promise<Backup> {
 }
 
 /** Copies and verifies; gives the manifest of what is in the work folder then. */
-async function copyBank(dataDir: string, work: string): Promise<Manifest> {
+async function copyBank({ dataDir, onCopied }: BackupSource, work: string): Promise<Manifest> {
   // Before the copy is begun: whatever was answered up to here is in it.
   const createdAt = new Date().toISOString();
   copyDatabase(dataDir, join(work, DATABASE_FILE));
+  onCopied?.();
   const config = join(dataDir, CONFIG_FILE);
   if (existsSync(config)) copyFileSync(config, join(work, CONFIG_FILE));
   else writeFileSync(join(work, CONFIG_FILE), "");

@@ -4,7 +4,7 @@ import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync 
 import { join, resolve } from "node:path";
 import { version } from "../../package.json";
 import { backupFolder, newestBackup } from "../backup/create.ts";
-import { type Config, readConfig } from "../config.ts";
+import { type Config, DEFAULT_CONFIG, readConfig } from "../config.ts";
 import { isDumpable } from "../core-dump.ts";
 import { isOwnFile } from "../files.ts";
 import {
@@ -93,8 +93,8 @@ export type Facts = {
   readonly live: Known<Live | null>;
   /** The process that holds the lock of a server; null where none does, or it cannot be told. */
   readonly serverPid: number | null;
-  /** Null where a server of this bank holds it. */
-  readonly port: PortFacts | null;
+  /** Where it listens, and where it tells its metrics; none where a server of this bank has them. */
+  readonly ports: readonly PortFacts[];
   /** How many files the server, or this command, may have open. */
   readonly mostOpenFiles: number;
   /** Whether a crash of this program leaves a core. */
@@ -205,6 +205,14 @@ function backupOf(dataDir: string, config: Config, bankCode: string): BackupFact
   };
 }
 
+function tryPorts({ host, port, metrics_port: metrics }: Config): Promise<PortFacts[]> {
+  const own = tryPort({ host, port });
+  const loopback = DEFAULT_CONFIG.host;
+  return Promise.all(
+    metrics === undefined ? [own] : [own, tryPort({ host: loopback, port: metrics })],
+  );
+}
+
 async function liveOf(dataDir: string): Promise<Known<Live | null>> {
   try {
     return { ok: true, value: await readLive(dataDir) };
@@ -248,7 +256,7 @@ export async function gather(dataDir: string): Promise<Facts> {
         : missing,
     live,
     serverPid,
-    port: serverPid !== null || !config.ok ? null : await tryPort(config.value),
+    ports: serverPid !== null || !config.ok ? [] : await tryPorts(config.value),
     mostOpenFiles: mostOpenFiles(serverPid),
     dumpable: isDumpable(),
   };

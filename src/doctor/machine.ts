@@ -2,7 +2,7 @@
 import { dlopen } from "bun:ffi";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
-import type { Config } from "../config.ts";
+import type { Listen } from "../config.ts";
 
 export type ClockFacts = {
   /** Whether the kernel knows its clock as kept by a time service; null where it cannot be told. */
@@ -16,8 +16,8 @@ export type ClockFacts = {
   } | null;
 };
 
-/** Free, or why the server could not listen there. */
-export type PortFacts = { readonly free: true } | { readonly free: false; readonly code: string };
+/** An address, and why the server could not listen there; null where it could. */
+export type PortFacts = Listen & { readonly refused: string | null };
 
 /** Of struct timex in <sys/timex.h>, where a long has 64 bits: its size with room, and a field. */
 const TIMEX_BYTES = 256;
@@ -75,12 +75,12 @@ export function clockFacts(timeZone: string | null): ClockFacts {
 }
 
 /** Listens where the server would, for a moment. */
-export function tryPort({ host, port }: Pick<Config, "host" | "port">): Promise<PortFacts> {
+export function tryPort({ host, port }: Listen): Promise<PortFacts> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once("error", (error: NodeJS.ErrnoException) =>
-      resolve({ free: false, code: error.code ?? error.message }),
+      resolve({ host, port, refused: error.code ?? error.message }),
     );
-    server.listen({ host, port }, () => server.close(() => resolve({ free: true })));
+    server.listen({ host, port }, () => server.close(() => resolve({ host, port, refused: null })));
   });
 }

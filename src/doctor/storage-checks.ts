@@ -216,6 +216,7 @@ export const journalTail = ofDatabase(({ tail, tailError }, facts) => {
       `Stop selling (sales pause), ask ${command(facts, "verify")}, and call for help.`,
     );
   }
-  const [count, newest] = [tail.checked, tail.newest];
-  return ok(count === 0 ? "no record yet" : `the newest ${count} records follow, up to ${newest}`);
+  const { checked, newest } = tail;
+  if (checked === 0) return ok("no record yet");
+  return ok(`the chain holds from record ${newest - checked + 1} to ${newest}, the newest`);
 });

@@ -1,4 +1,6 @@
 // Judges the machine, the running server and the bank at work.
+
+import type { Listen } from "../config.ts";
 import { localTimeText } from "../domain/local-time.ts";
 import { RESTORED } from "../storage/sqlite/restores.ts";
 import type { Facts } from "./facts.ts";
@@ -54,13 +56,16 @@ const PORT_ADVICE: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: "This machine has no such address: correct host in config.toml.",
 };
 
-export function port({ port, config, serverPid }: Facts): Verdict {
+export function port({ ports, config, serverPid }: Facts): Verdict {
   if (!config.ok) return unknown("configuration");
-  const place = `${config.value.host} port ${config.value.port}`;
   if (serverPid !== null) return ok("this bank's server has its own");
-  if (port === null || port.free) return ok(`${place} is free`);
-  const advice = PORT_ADVICE[port.code] ?? "Correct host and port in config.toml.";
-  return fail(`${place} cannot be had (${port.code})`, advice);
+  const place = (of: Listen) => `${of.host} port ${of.port}`;
+  for (const tried of ports) {
+    if (tried.refused === null) continue;
+    const advice = PORT_ADVICE[tried.refused] ?? "Correct host and port in config.toml.";
+    return fail(`${place(tried)} cannot be had (${tried.refused})`, advice);
+  }
+  return ok(`free: ${ports.map(place).join(", ")}`);
 }
 
 /** The server makes room at 5,000 connections, or at half of the files that it may open. */

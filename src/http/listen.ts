@@ -124,11 +124,16 @@ export function listen(app: App, options: ListenOptions): Listener {
     if (tls !== null && server !== null) steerTo(listening.indexOf(server));
   }
 
-  // Two servers must never share a port silently: the first one finds out that nobody has it.
-  const alone = start(options.port, false);
-  const port = Number(alone.port);
-  void alone.stop(true);
-  const first = startOn(port);
+  /** Two programs must never share a port silently: one that shares first finds that nobody has it. */
+  function startFirst(): Server {
+    if (tls === null) return startOn(options.port);
+    const alone = start(options.port, false);
+    void alone.stop(true);
+    return startOn(Number(alone.port));
+  }
+
+  const first = startFirst();
+  const port = Number(first.port);
   // Half of the files at most, for the database needs some and a flood is faster than the count.
   const most = Math.min(MOST_OPEN, mostFiles() / 2);
   let server: Server | null = first;

@@ -80,7 +80,10 @@ function receivedEvents(dossier: Dossier): Happened[] {
   const product = purchase.productId === null ? "" : ` for product ${purchase.productId}`;
   const channel = purchase.channelId === null ? "" : ` over ${channelText(purchase.channelId)}`;
   const asked = `${money(purchase.reserveAmount, bank)}${product}${channel}`;
-  const from = first === undefined ? "" : `, from ${first.peer}, receipt ${first.id}`;
+  const from =
+    first === undefined
+      ? "; its receipt is not kept any more"
+      : `, from ${first.peer}, receipt ${first.id}`;
   const at = first?.receivedAt ?? purchasedAt(purchase);
   const checks = checksIn(dossier).map(({ name, verdict, figures }) => ({
     at,

@@ -52,6 +52,12 @@ describe("a data dir is served once", () => {
     await taken.stop();
     other.remove();
   });
+
+  test("an address that this machine has not is refused with what to do", async () => {
+    // Of the block for documentation: nobody has it.
+    const elsewhere = ["--host", "192.0.2.1", "--allow-unauthenticated"];
+    expect(await refusal({ args: elsewhere })).toContain("no such address to listen on");
+  });
 });
 
 describe("off loopback", () => {

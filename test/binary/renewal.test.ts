@@ -106,6 +106,12 @@ test("renewed again and again under a storm: every request is answered", async (
   expect(failures).toEqual([]);
   const live = await readLive(bank.dataDir);
   expect(live?.tls).toEqual({ expiresAt: "2126-10-31T00:28:57.000Z" });
+  // Each renewal keeps a server for a while, so that there is an end to them.
+  const said: string[] = [];
+  for (let times = 0; times < 5; times += 1) said.push(await renew());
+  expect(said.filter((line) => line.includes("the certificate was renewed"))).toHaveLength(4);
+  expect(said.at(-1)).toContain("it was renewed too often");
+  expect(await shown()).toBe("server");
   // Of the connections to the old servers too.
   const receipts = await bank.json<{ peer: string }[]>("receipts list --limit 500");
   expect(new Set(receipts.map(({ peer }) => peer))).toEqual(new Set(["127.0.0.1"]));

@@ -172,6 +172,14 @@ describe("another bank", () => {
     expect(out).toEndWith("FAIL\n");
   });
 
+  test("a storm fails where a reserve is answered late, and says how many were", async () => {
+    other = startBank("2.2 s for one answer");
+    const args = [other.url, ...credentials(), "--buyer", "27000000003", "--no-rules"];
+    const { exit, out } = await simulate(...args, "--storm", "3", "--for", "1");
+    expect([exit, out]).toEqual([6, expect.stringMatching(/^FAILED +storm, contract 4\.3/m)]);
+    expect(out).toContain("3 of 3 were not");
+  });
+
   test("what is not known of its accounts is not tried, and never passed", async () => {
     other = startBank(null);
     const args = [other.url, ...credentials(), "--buyer", "27731304702", "--no-debit", "--json"];

@@ -314,6 +314,7 @@ describe.if(mayLogIn)("to people", () => {
     expect(out).toContain("Approval 1: credit 7.00 ZAR to account 62-0001 (Thandi)");
     expect(out).toContain(`transact-bank approvals approve 1 --data-dir ${dataDir}`);
     const listed = await as(SIPHO, "approvals list");
+    expect((await as(SIPHO, "status")).out).toContain("1 wait for another person");
     expect(listed.out).toContain("credit 7.00 ZAR to account 62-0001 (Thandi)");
     const unsure = await as(SIPHO, "approvals approve 1");
     expect([unsure.exit, unsure.err]).toEqual([2, expect.stringContaining("Approve it?")]);

@@ -6,6 +6,7 @@ import {
   cpSync,
   mkdirSync,
   readdirSync,
+  renameSync,
   rmSync,
   truncateSync,
   writeFileSync,
@@ -84,6 +85,24 @@ test("beside a server: it runs, goes on, keeps its lock, and its port is not mis
   expect(second.err).toContain("another server serves");
   expect((await server.post("/reserveFunds", "{}")).status).toBe(400);
   expect((await server.stop()).exit).toBe(0);
+});
+
+test("a server that has no socket to be asked on is found by its lock", async () => {
+  // No socket can have so long a name.
+  const deep = join(bank.folder, "a".repeat(100));
+  renameSync(bank.dataDir, deep);
+  const server = await bank.serve({ args: ["--data-dir", deep] });
+  const { exit, out } = await run(["doctor", "--json", "--data-dir", deep]);
+  const { checks } = JSON.parse(out) as Document;
+  expect([exit, checks.find(({ check }) => check === "server")]).toEqual([
+    0,
+    expect.objectContaining({
+      state: "warning",
+      found: `process ${server.pid} serves and tells nothing of itself`,
+    }),
+  ]);
+  await server.stop();
+  rmSync(deep, { recursive: true });
 });
 
 const inDatabase = (sql: string) => {

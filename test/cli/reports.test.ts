@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   chmodSync,
-  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -9,7 +8,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { dirname, join } from "node:path";
 import { receive } from "./purchases.ts";
 import { newBank, story, type TestBank, words } from "./run.ts";
 import { marchBank } from "./seeded.ts";
@@ -145,17 +144,11 @@ describe("--output", () => {
     expect(ran.err).toContain(name);
   });
 
-  test.each([["config.toml"], ["bank.db"], ["keys/pin.key"], ["keys/basic.json"], ["backups/new"]])(
-    "never takes the place of the bank's own %s",
+  test.each([["config.toml"], ["bank.db"], ["keys/pin.key"], ["keys/new.json"]])(
+    "refuses a bank's own %s",
     async (name) => {
-      mkdirSync(join(bank.dataDir, "backups"), { recursive: true });
-      const file = join(bank.dataDir, name);
-      const before = existsSync(file) ? readFileSync(file) : null;
-      for (const path of [file, relative(process.cwd(), file)]) {
-        const ran = await bank.run(["reports", "balances", "--output", path]);
-        expect([ran.exit, ran.err]).toEqual([4, expect.stringContaining("a part of a bank")]);
-      }
-      expect(existsSync(file) ? readFileSync(file) : null).toEqual(before);
+      const ran = await written(join("../bank", name));
+      expect([ran.exit, ran.err]).toEqual([4, expect.stringContaining("a bank's own")]);
     },
   );
 
@@ -248,4 +241,128 @@ test("a new bank has empty reports", async () => {
     expect([report, ran.exit]).toEqual([report, 0]);
   }
   fresh.remove();
+});
+
+describe("reports activity counts each request once", () => {
+  type Figures = { count: number; debited: number; debitedMinor: number };
+  type Activity = {
+    total: Figures;
+    days: ({ day: string } & Figures)[];
+    answers: ({ responseCode: string } & Figures)[];
+    products: ({ productId: number } & Figures)[];
+  };
+  const activity = async (...args: string[]) =>
+    (await bank.json(["reports", "activity", ...args])) as Activity;
+
+  test("by local day, answer and product", async () => {
+    const march = await activity("--from", "2026-03-01", "--to", "2026-03-31");
+    expect(march.total).toMatchObject({ count: 4, debited: 2, debitedMinor: 21_000 });
+    expect(march.days.map(({ day, count }) => [day, count])).toEqual([
+      ["2026-03-02", 3],
+      ["2026-03-03", 1],
+    ]);
+    expect(march.answers.map(({ responseCode, count }) => [responseCode, count])).toEqual([
+      ["0000", 4],
+    ]);
+    expect(march.products.map(({ productId, count }) => [productId, count])).toEqual([
+      [110, 3],
+      [220, 1],
+    ]);
+  });
+
+  test("of the days named alone", async () => {
+    const day = await activity("--from", "2026-03-03", "--to", "2026-03-03");
+    expect(day.total.count).toBe(1);
+    expect((await activity("--from", "2026-01-01", "--to", "2026-01-31")).days).toEqual([]);
+  });
+
+  test("as a table and as CSV, whose sections tell its lists apart", async () => {
+    const march = words("reports activity --from 2026-03-01 --to 2026-03-31");
+    const table = await bank.run(march);
+    expect(table.out).toContain("Purchases asked for  4");
+    const csv = await bank.run([...march, "--format", "csv"]);
+    const sections = csv.out.split("\n").map((line) => line.split(",")[0]);
+    expect(sections).toEqual([
+      "section",
+      ...["day", "day", "answer", "product", "product", "channel", "channel"],
+      ...["total", "journalHead", ""],
+    ]);
+  });
+});
+
+describe("accounts statement", () => {
+  const march = words("accounts statement 62-0001 --from 2026-03-01 --to 2026-03-31");
+
+  test("has every entry with the balance after it, and hides the buyer", async () => {
+    const statement = (await bank.json(march)) as {
+      openingBalanceMinor: number;
+      closingBalanceMinor: number;
+      entries: { kind: string; text: string; amountMinor: number; balanceMinor: number }[];
+    };
+    const { openingBalanceMinor: opening, closingBalanceMinor: closing, entries } = statement;
+    expect(entries.map(({ kind, amountMinor }) => [kind, amountMinor])).toEqual([
+      ["debit", -10_500],
+      ["debit", -10_500],
+    ]);
+    expect(entries.map(({ text }) => text)).toEqual(
+      Array(2).fill("Purchase, product 110, buyer ****4702"),
+    );
+    expect(closing - opening).toBe(-21_000);
+    expect(entries.at(-1)?.balanceMinor).toBe(closing);
+    expect(JSON.stringify(statement)).not.toContain("27731304702");
+  });
+
+  test("of one of the bank's own accounts, in CSV", async () => {
+    const line = "accounts statement @clickatell --from 2026-03-01 --to 2026-03-31 --format csv";
+    const { out } = await bank.run(words(line));
+    const lines = out.trimEnd().split("\n");
+    expect(lines.map((text) => text.split(",").slice(0, 2).join(" "))).toEqual([
+      "section account",
+      "opening @clickatell",
+      "entry @clickatell",
+      "closing @clickatell",
+      "journalHead ",
+    ]);
+    expect(lines[2]).toContain(",ZAR,90.00,");
+  });
+
+  story(
+    () => bank,
+    [
+      { run: words("accounts statement 62-0009"), exit: 3, says: ["62-0009"] },
+      { run: words("accounts statement 62-0001 --from 2026-03-32"), exit: 2, says: ["no time"] },
+      { run: words("accounts statement 62-0001"), exit: 0, says: ["Opening balance"] },
+    ],
+  );
+});
+
+describe("the journal's head is on every report, in every format", () => {
+  const REPORTS = [
+    "reports exceptions",
+    "reports settlement",
+    "reports activity",
+    "reports balances",
+    "accounts statement 62-0001",
+  ];
+  test.each(REPORTS)("%s", async (line) => {
+    const { head } = (await bank.json(["verify"])) as { head: { record: number; hash: string } };
+    const { journalHead } = (await bank.json(words(line))) as { journalHead: unknown };
+    expect(journalHead).toEqual(head);
+    const kept = `${head.record}:${head.hash}`;
+    for (const format of ["table", "html"]) {
+      expect((await bank.run([...words(line), "--format", format])).out).toContain(kept);
+    }
+    const { out } = await bank.run([...words(line), "--format", "csv"]);
+    const last = out.trimEnd().split("\n").at(-1) ?? "";
+    expect(last).toMatch(/^journalHead,/);
+    expect(last.split(",").filter((cell) => cell !== "")).toEqual(["journalHead", kept]);
+    // One header, and every record has its columns.
+    const widths = new Set(
+      out
+        .trimEnd()
+        .split("\n")
+        .map((row) => row.replace(/"[^"]*"/g, "")),
+    );
+    expect(new Set([...widths].map((row) => row.split(",").length)).size).toBe(1);
+  });
 });

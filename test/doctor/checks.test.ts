@@ -93,7 +93,7 @@ const WELL: Facts = {
   backup: known({ folder: "/backups", newestAt: NOW - 5 * 3_600_000, disk: DISK }),
   live: known(LIVE),
   serverPid: 4321,
-  port: null,
+  ports: [],
   mostOpenFiles: 65_536,
   dumpable: false,
 };
@@ -111,7 +111,17 @@ const backup = (change: object) => ({
 });
 const byHand = config({ backup: { ...DEFAULT_CONFIG.backup, at: [] } });
 const HOUR = 3_600_000;
-const taken = (code: string) => ({ ...noServer, port: { free: false, code } as const });
+const taken = (refused: string) => ({
+  ...noServer,
+  ports: [{ host: "127.0.0.1", port: 8080, refused }],
+});
+const metricsTaken = {
+  ...noServer,
+  ports: [
+    { host: "127.0.0.1", port: 8080, refused: null },
+    { host: "127.0.0.1", port: 9464, refused: "EADDRINUSE" },
+  ],
+};
 const signature = (change: object) =>
   keys({
     secrets: [{ kind: "signature", state: known({ kind: "signature", ...SECRET, ...change }) }],
@@ -519,6 +529,7 @@ const BROKEN: readonly Broken[] = [
     "restart",
   ],
   ["no server", "server", noServer, "warning", "none runs", "systemctl start"],
+  ["a taken port for the metrics", "port", metricsTaken, "FAIL", "port 9464", "ss -ltnp"],
   ["a taken port", "port", taken("EADDRINUSE"), "FAIL", "port 8080", "ss -ltnp"],
   ["a port of the system's", "port", taken("EACCES"), "FAIL", "EACCES", "CAP_NET_BIND_SERVICE"],
   ["an address elsewhere", "port", taken("EADDRNOTAVAIL"), "FAIL", "EADDRNOTAVAIL", "host"],

@@ -4,6 +4,8 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { minor } from "../../src/domain/money.ts";
+import { traceIdOf } from "../../src/domain/trace-id.ts";
+import { PAGE_SIZE } from "../../src/storage/pages.ts";
 import type { Operation, OperationOutcome } from "../../src/storage/store.ts";
 import {
   BY,
@@ -552,6 +554,27 @@ describe("receipts (contract.md 4.1)", () => {
     for (const id of ["d2", "2", "x", "", "1; DROP TABLE receipts"]) {
       expect(bank.store.receipt(id)).toBeNull();
     }
+  });
+
+  bankTest("each is found by its trace id, wherever the clock jumped", (bank) => {
+    const HOUR = 3_600_000;
+    // More than a page; the clock is set back and forth on the way.
+    const cameAt = Array.from({ length: PAGE_SIZE + 500 }, (_, index) => {
+      const jump = index > 800 && index < 900 ? -30 * HOUR : index > 2_200 ? 24 * HOUR : 0;
+      return MONDAY_MORNING + index * 1_000 + jump;
+    });
+    const operations = cameAt.map((receivedAt, index) => ({
+      kind: "malformed" as const,
+      receipt: receiptDraft({ receivedAt, trace: index + 1, body: null }),
+      message: `number ${index}`,
+    }));
+    bank.store.applyNow(operations, { now: MONDAY_MORNING, monotonicMs: 0, openSince: null });
+    for (const index of [0, 1, 799, 801, 850, 899, 901, 1_999, 2_000, 2_201, 2_499]) {
+      const traceId = traceIdOf({ receivedAt: cameAt[index] ?? 0, number: index + 1 });
+      expect(bank.store.receipt(traceId)).toMatchObject({ traceId, message: `number ${index}` });
+    }
+    const never = traceIdOf({ receivedAt: cameAt[5] ?? 0, number: 7 });
+    expect(bank.store.receipt(never)).toBeNull();
   });
 });
 

@@ -20,46 +20,53 @@ type Row = [
   channelId: number | null,
 ];
 
-type Figures = { -readonly [figure in keyof ActivityFigures]: ActivityFigures[figure] };
+type Sums = { -readonly [figure in keyof ActivityFigures]: number };
 
-const nothing = (): Figures => ({
+const nothing = (): Sums => ({
   count: 0,
   debited: 0,
   released: 0,
   reserved: 0,
   declined: 0,
-  askedAmount: minor(0),
-  debitedAmount: minor(0),
+  askedAmount: 0,
+  debitedAmount: 0,
 });
 
-function add(figures: Figures, state: ReservationState | null, amount: number): void {
-  figures.count += 1;
-  figures[state ?? "declined"] += 1;
-  figures.askedAmount = minor(figures.askedAmount + amount);
-  if (state === "debited") figures.debitedAmount = minor(figures.debitedAmount + amount);
+function add(sums: Sums, state: ReservationState | null, amount: number): void {
+  sums.count += 1;
+  sums[state ?? "declined"] += 1;
+  sums.askedAmount += amount;
+  if (state === "debited") sums.debitedAmount += amount;
 }
+
+/** The sums as money, or thrown where a digit was lost. */
+const figuresOf = ({ askedAmount, debitedAmount, ...counts }: Sums): ActivityFigures => ({
+  ...counts,
+  askedAmount: minor(askedAmount),
+  debitedAmount: minor(debitedAmount),
+});
 
 /** Sums by a key, in the order of the keys. */
 function sumsBy<Key extends string | number | null>() {
-  const sums = new Map<Key, Figures>();
+  const sums = new Map<Key, Sums>();
   return {
-    of(key: Key): Figures {
+    of(key: Key): Sums {
       const known = sums.get(key);
       if (known !== undefined) return known;
-      const figures = nothing();
-      sums.set(key, figures);
-      return figures;
+      const fresh = nothing();
+      sums.set(key, fresh);
+      return fresh;
     },
-    rows: (compare: (a: [Key, Figures], b: [Key, Figures]) => number) =>
-      [...sums.entries()].sort(compare),
+    rows: (compare: (a: [Key, Sums], b: [Key, Sums]) => number) =>
+      [...sums.entries()].sort(compare).map(([key, sum]) => [key, figuresOf(sum)] as const),
   };
 }
 
-const byKey = <Key extends string | number | null>([a]: [Key, Figures], [b]: [Key, Figures]) =>
+const byKey = <Key extends string | number | null>([a]: [Key, Sums], [b]: [Key, Sums]) =>
   (a ?? "") < (b ?? "") ? -1 : 1;
 
 /** What was debited most stands first. */
-const byAmount = <Key>([, a]: [Key, Figures], [, b]: [Key, Figures]) =>
+const byAmount = <Key>([, a]: [Key, Sums], [, b]: [Key, Sums]) =>
   b.debitedAmount - a.debitedAmount || b.count - a.count;
 
 export function activityOn(db: Database, bank: BankIdentity) {
@@ -89,13 +96,17 @@ export function activityOn(db: Database, bank: BankIdentity) {
         }
       }
       return {
-        total,
+        total: figuresOf(total),
         days: days.rows(byKey).map(([day, figures]) => ({ day, ...figures })),
         answers: answers
           .rows((a, b) => b[1].count - a[1].count || byKey(a, b))
           .map(([code, figures]) => ({ outcome: outcomeOfCode(code), ...figures })),
-        products: products.rows(byAmount).map(([productId, sums]) => ({ productId, ...sums })),
-        channels: channels.rows(byAmount).map(([channelId, sums]) => ({ channelId, ...sums })),
+        products: products
+          .rows(byAmount)
+          .map(([productId, figures]) => ({ productId, ...figures })),
+        channels: channels
+          .rows(byAmount)
+          .map(([channelId, figures]) => ({ channelId, ...figures })),
       };
     },
   };

@@ -45,7 +45,7 @@ type Row = {
 };
 
 const APPROVAL = `SELECT p.id, p.act, p.args, p.state, p.asked_uid AS askedUid,
-    p.asked_at AS askedAt, p.expires_at AS expiresAt, p.decided_at AS decidedAt,
+    j.at AS askedAt, p.expires_at AS expiresAt, d.at AS decidedAt,
     p.decided_in AS decidedIn, j.actor AS askedBy, j.reason, j.detail, d.actor AS decidedBy,
     d.reason AS decidedReason
   FROM approvals p JOIN journal j ON j.id = p.asked_in LEFT JOIN journal d ON d.id = p.decided_in`;
