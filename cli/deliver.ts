@@ -1,17 +1,20 @@
 // Where a report goes: to standard output, or whole into a file of its own.
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   lstatSync,
   openSync,
+  realpathSync,
   renameSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { syncFolder } from "../src/files.ts";
+import { isOwnFile, syncFolder } from "../src/files.ts";
 import type { Page, Section } from "../src/reports/page.ts";
 import { followedBy, isEmpty, mapped } from "../src/storage/pages.ts";
+import { DATABASE_FILE } from "../src/storage/sqlite/open.ts";
 import { Failure } from "./failure.ts";
 import { clean, cleanLines, facts, largeParts, tableLines, writeParts } from "./output.ts";
 
@@ -86,6 +89,20 @@ function assertReplaceable(file: string): void {
   if (there !== undefined && !there.isFile()) {
     throw new Failure("usage", `--output ${file} is no plain file: name another`);
   }
+  if (isOfBank(file)) {
+    throw new Failure("refused", `--output ${file} is a bank's own: name a file elsewhere`);
+  }
+}
+
+/** A report must not take the place of a bank's database, its configuration or its keys. */
+function isOfBank(file: string): boolean {
+  if (!existsSync(dirname(file))) return false;
+  const folder = realpathSync(dirname(file));
+  const holdsBank = (of: string) => existsSync(join(of, DATABASE_FILE));
+  return (
+    (holdsBank(folder) && isOwnFile(basename(file))) ||
+    (holdsBank(dirname(folder)) && isOwnFile(basename(folder)))
+  );
 }
 
 /** All or nothing: a reader finds the old file or the new one, and only its owner may read it. */

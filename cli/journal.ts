@@ -6,7 +6,7 @@ import { journalJson } from "../src/reports/views.ts";
 import { type Paging, rowsOf } from "../src/storage/pages.ts";
 import type { Bank, JournalView, Store } from "../src/storage/store.ts";
 import { formatOf } from "./deliver.ts";
-import { clean, writeParts } from "./output.ts";
+import { clean, wrapped, writeParts } from "./output.ts";
 import { type CommonOptions, command, group, readCount, withBank } from "./session.ts";
 import { fromOption, readSpan, type SpanOptions, toOption } from "./times.ts";
 
@@ -29,7 +29,7 @@ function* jsonLines(records: Records): Iterable<string> {
 
 function* textLines(records: Records, bank: Bank): Iterable<string> {
   for (const record of records) {
-    for (const line of journalLines(record, bank)) yield `${clean(line)}\n`;
+    for (const line of journalLines(record, bank)) yield `${wrapped(clean(line))}\n`;
   }
 }
 

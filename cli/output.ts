@@ -82,7 +82,8 @@ export function complain(text: string): void {
 
 /** The text of an error as standard error shows it. */
 export function errorText(text: string): string {
-  return cleanLines(text).replace(/^error:/, (word) => onError("red", word));
+  const lines = cleanLines(text).split("\n").map(wrapped);
+  return lines.join("\n").replace(/^error:/, (word) => onError("red", word));
 }
 
 /** Colours stand on a terminal alone, and not under NO_COLOR or --no-color. */
@@ -187,14 +188,34 @@ function rowLines(
 
 type Rows = Iterable<readonly string[]>;
 
+const longestWord = (text: string): number =>
+  Math.max(...text.split(" ").map((word) => word.length));
+
+/** Over figures a title of several words may stand in several lines, where there is little room. */
 function widthsOf(columns: readonly Column[], rows: Rows): number[] {
-  const natural = columns.map(({ title }) => title.length);
+  const roomy = naturalWidths(columns, rows, ({ title }) => title.length);
+  if (lengthOf(roomy) <= terminalWidth()) return roomy;
+  const narrow = naturalWidths(columns, rows, ({ title, align }) =>
+    align === "right" ? longestWord(title) : title.length,
+  );
+  return fitted(columns, narrow, terminalWidth());
+}
+
+const lengthOf = (widths: readonly number[]): number =>
+  widths.reduce((sum, each) => sum + each, GAP.length * (widths.length - 1));
+
+function naturalWidths(
+  columns: readonly Column[],
+  rows: Rows,
+  titleWidth: (column: Column) => number,
+): number[] {
+  const natural = columns.map(titleWidth);
   for (const row of rows) {
     for (const [index, cell] of row.entries()) {
       natural[index] = Math.max(natural[index] ?? 0, Bun.stringWidth(clean(cell)));
     }
   }
-  return fitted(columns, natural, terminalWidth());
+  return natural;
 }
 
 function* linesOf(columns: readonly Column[], rows: Rows, widths: readonly number[]) {
@@ -216,6 +237,19 @@ export function* tableLines(columns: readonly Column[], rows: Rows): Iterable<st
 /** The same as one text. */
 export function table(columns: readonly Column[], rows: Rows): string {
   return [...tableLines(columns, rows)].join("\n");
+}
+
+const HANGING = "    ";
+
+/** A line of text, in several where the terminal is too narrow for it. */
+export function wrapped(line: string): string {
+  const width = terminalWidth();
+  if (Bun.stringWidth(line) <= width) return line;
+  return Bun.wrapAnsi(line, width - HANGING.length, { hard: true, trim: false })
+    .split("\n")
+    .map((piece, index) => (index === 0 ? piece : `${HANGING}${piece.trimStart()}`))
+    .map((piece) => piece.trimEnd())
+    .join("\n");
 }
 
 /** The facts of one thing, a line each: a label and what it is, or more columns than that. */

@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import { headJson } from "../src/reports/head.ts";
 import type { Check, Store } from "../src/storage/store.ts";
 import { EXIT } from "./failure.ts";
+import { clean, wrapped } from "./output.ts";
 import { command, withBank } from "./session.ts";
 
 type Kept = { readonly record: number; readonly hash: string };
@@ -33,16 +34,16 @@ function checkKept(store: Store, kept: readonly Kept[]): Check[] {
 }
 
 function checkText({ name, ok, problems }: Check): string {
-  return [`${ok ? "ok " : "OFF"}  ${name}`, ...problems.map((problem) => `     ${problem}`)].join(
-    "\n",
-  );
+  const lines = [`${ok ? "ok " : "OFF"}  ${name}`, ...problems.map((problem) => `     ${problem}`)];
+  return lines.map((line) => wrapped(clean(line))).join("\n");
 }
 
 /** Whoever can write the file can write another chain: only a hash kept elsewhere shows that. */
 const headText = ({ record, hash }: Kept): string =>
   `The journal's newest record and its hash, to keep off this machine:
   ${record}:${hash}
-Given to a later verify as --kept, it shows that nobody rewrote the journal up to there.`;
+Given to a later verify as --kept, it shows that nobody rewrote the journal
+up to there.`;
 
 export function register(program: Command): void {
   command(program, {

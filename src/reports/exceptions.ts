@@ -249,7 +249,7 @@ const UNCONFIRMED_COLUMNS: readonly Column[] = [
   { title: "Settlement", align: "right", only: "page" },
   { title: "First sent" },
   { title: "raasTxnRef", whole: true },
-  { title: "reserveFundsTxnRef", whole: true },
+  { title: "reserveFundsTxnRef", whole: true, only: "page" },
   { title: "clientTxnRef", whole: true, only: "page" },
 ];
 

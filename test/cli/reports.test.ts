@@ -144,6 +144,14 @@ describe("--output", () => {
     expect(ran.err).toContain(name);
   });
 
+  test.each([["config.toml"], ["bank.db"], ["keys/pin.key"], ["keys/new.json"]])(
+    "refuses a bank's own %s",
+    async (name) => {
+      const ran = await written(join("../bank", name));
+      expect([ran.exit, ran.err]).toEqual([4, expect.stringContaining("a bank's own")]);
+    },
+  );
+
   test("leaves no draft behind", () => {
     expect(readdirSync(folder()).sort()).toEqual(["folder", "link", "new.csv", "old.csv"]);
   });
