@@ -52,10 +52,13 @@ function accountsList({ store, bank }: Session): List<AccountView> {
   };
 }
 
+/** A problem of a new account names a column of the import; here it is an option. */
+const asOption = (problem: string) => problem.replace(/^(?=(?:name|balance|overdraft) )/, "--");
+
 function add(session: Session, number: string, options: Omit<AccountFields, "number">) {
   const { bank } = session;
   const { account, problems } = checkAccount({ ...options, number }, bank);
-  if (account === null) throw new Failure("usage", problems.join("\n"));
+  if (account === null) throw new Failure("usage", problems.map(asOption).join("\n"));
   return perform(session, { act: "accounts add", args: { ...account, buyers: [] } }, (added) =>
     accountAnswer(added, bank),
   );

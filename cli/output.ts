@@ -82,7 +82,8 @@ export function complain(text: string): void {
 
 /** The text of an error as standard error shows it. */
 export function errorText(text: string): string {
-  return cleanLines(text).replace(/^error:/, (word) => onError("red", word));
+  const lines = cleanLines(text).split("\n").map(wrapped);
+  return lines.join("\n").replace(/^error:/, (word) => onError("red", word));
 }
 
 /** Colours stand on a terminal alone, and not under NO_COLOR or --no-color. */

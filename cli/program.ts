@@ -35,11 +35,11 @@ import * as versions from "./version.ts";
 
 /** By task, in the order of the help; a heading of the root's help each. */
 const TASKS: readonly (readonly [task: string, commands: readonly CommandFile[]])[] = [
-  ["Make a bank and run it:", [init, serve, service, simulate, status, doctor, config]],
+  ["Make a bank and run it:", [init, serve, service, simulate, status, doctor, config, upgrade]],
   ["Daily work:", [find, accounts, reservations, findings, limits, holidays, sales]],
   ["Reports and books:", [reports, settlement, journal, receipts, verify]],
   ["Secrets, approvals and backups:", [secrets, approvals, backup, restore]],
-  [ALSO, [upgrade, versions, man, completion, openapi]],
+  [ALSO, [versions, man, completion, openapi]],
 ];
 
 type CommandFile = { readonly register: (program: Command) => void };

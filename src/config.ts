@@ -193,7 +193,8 @@ export type Listen = Pick<Config, "host" | "port">;
 export function newConfigText(requireSignature: boolean, listen: Listen = DEFAULT_CONFIG): string {
   const host = `${listen.host === DEFAULT_CONFIG.host ? "# " : ""}host = "${listen.host}"`;
   const port = `${listen.port === DEFAULT_CONFIG.port ? "# " : ""}port = ${listen.port}`;
-  return `# transact-bank's configuration; read when "serve" starts. The README lists every key.
+  return `# transact-bank's configuration; read when "serve" starts; docs/configuration.md
+# says what each key does.
 
 # Where to listen. Off loopback it starts only with signatures, client certificates,
 # or Basic over TLS.

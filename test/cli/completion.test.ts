@@ -73,7 +73,7 @@ const OFFERS: { readonly [shell: string]: (line: string) => Promise<string[] | n
 
 const LINES: readonly (readonly [line: string, offered: readonly string[]])[] = [
   ["transact-bank accou", ["accounts"]],
-  ["transact-bank accounts sta", ["status"]],
+  ["transact-bank accounts statu", ["status"]],
   ["transact-bank accounts --quiet unb", ["unblock-buyer"]],
   ["transact-bank reports exceptions --fo", ["--format"]],
   ["transact-bank reports exceptions --format h", ["html"]],

@@ -80,6 +80,7 @@ const READS = [
   "upgrade --check",
   "version",
   "accounts shwo",
+  "holidays import --country XX --year 2026",
   "accounts list --help",
 ] as const;
 

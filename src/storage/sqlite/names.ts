@@ -8,6 +8,8 @@ export type Name = { readonly name: string; readonly about: string };
 const MOST = 50;
 /** So many of the newest are looked at where there is no index by their beginning. */
 const NEWEST = 500;
+/** Open ones are looked for among so many, for the closed ones may be millions. */
+const LATEST_IDS = 20_000;
 const LAST_CHARACTER = "\u{10ffff}";
 
 const ACCOUNTS = `SELECT number AS name, accounts.name AS about FROM accounts
@@ -18,17 +20,21 @@ const BUYERS = `SELECT b.buyer_id AS name, a.name AS about FROM buyers b
   JOIN accounts a ON a.id = b.account_id
   WHERE b.buyer_id >= ?1 AND b.buyer_id < ?2 ORDER BY b.buyer_id LIMIT ?3`;
 
-/** A request's names: Clickatell's and, where something was reserved, ours. */
-const requests = (column: "request_id" | "reference", state: string) =>
+/** By one of a request's names: Clickatell's and, where something was reserved, ours. */
+const requests = (column: "request_id" | "reference") =>
   `SELECT ${column} AS name, coalesce(state, 'declined') AS about FROM requests
-   WHERE ${column} >= ?1 AND ${column} < ?2 AND ${state} LIMIT ?3`;
+   WHERE ${column} >= ?1 AND ${column} < ?2 LIMIT ?3`;
 
-const newestRequests = (state: string) =>
-  `SELECT request_id AS name, coalesce(state, 'declined') AS about FROM requests
-   WHERE ${state} ORDER BY id DESC LIMIT ?1`;
+const NEWEST_REQUESTS = `SELECT request_id AS name, coalesce(state, 'declined') AS about
+  FROM requests ORDER BY id DESC LIMIT ?1`;
+
+/** Their index has the open ones alone, which are few however many purchases there were. */
+const OPEN_RESERVATIONS = `SELECT request_id AS name, reference AS about FROM requests
+  WHERE state = 'reserved' ORDER BY reserved_at DESC LIMIT ?1`;
 
 const OPEN_FINDINGS = `SELECT CAST(id AS TEXT) AS name, kind AS about FROM findings
-  WHERE closed_at IS NULL ORDER BY id DESC LIMIT ?1`;
+  WHERE closed_at IS NULL AND id > (SELECT max(id) FROM findings) - ${LATEST_IDS}
+  ORDER BY id DESC LIMIT ?1`;
 
 const OPEN_APPROVALS = `SELECT CAST(id AS TEXT) AS name, act AS about FROM approvals
   WHERE state = 'open' ORDER BY id DESC LIMIT ?1`;
@@ -58,17 +64,19 @@ const newest =
       .slice(0, MOST);
 
 /** By an index once something is typed; before that, the newest. */
-const requestNames = (state: string): Look => {
-  const recent = newest(newestRequests(state));
-  const named = indexed(requests("request_id", state), requests("reference", state));
-  return (db, prefix) => (prefix === "" ? recent : named)(db, prefix);
+const requestNames: Look = (db, prefix) => {
+  const look =
+    prefix === ""
+      ? newest(NEWEST_REQUESTS)
+      : indexed(requests("request_id"), requests("reference"));
+  return look(db, prefix);
 };
 
 const LOOKS = {
   account: indexed(ACCOUNTS),
   buyer: indexed(BUYERS),
-  request: requestNames("true"),
-  reservation: requestNames("state = 'reserved'"),
+  request: requestNames,
+  reservation: newest(OPEN_RESERVATIONS),
   finding: newest(OPEN_FINDINGS),
   approval: newest(OPEN_APPROVALS),
   receipt: newest(RECEIPTS),
