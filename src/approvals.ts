@@ -18,7 +18,8 @@ import { retired, rotated, rotateRefusal } from "./secrets.ts";
 import { digestOf, type Sealed } from "./storage/acts.ts";
 import type { ApprovalView, By, Result, Store } from "./storage/store.ts";
 
-const SEALED_FILE = /^approval-(\d{1,15})\.json$/;
+/** With what a process left that was killed while it wrote one. */
+const SEALED_FILE = /^approval-(\d{1,15})\.json(\.new)?$/;
 
 const fileOf = (dataDir: string, id: number) => join(dataDir, KEYS_DIR, `approval-${id}.json`);
 
@@ -37,11 +38,6 @@ function readSealed(dataDir: string, id: number): Sealed | null {
   } catch {
     return null;
   }
-}
-
-function removeSealed(dataDir: string, id: number): void {
-  rmSync(fileOf(dataDir, id), { force: true });
-  syncFolder(join(dataDir, KEYS_DIR));
 }
 
 /** The arguments of the acts on secrets (acts.ts), as far as they matter here. */
@@ -131,7 +127,8 @@ export function settleSealed(dataDir: string, store: Pick<Store, "approval">): v
     const view = store.approval(id);
     if (view?.state === "open") continue;
     if (view?.state === "approved") finish(dataDir, view, readSealed(dataDir, id));
-    removeSealed(dataDir, id);
+    rmSync(join(folder, name), { force: true });
+    syncFolder(folder);
   }
 }
 

@@ -7,6 +7,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -236,6 +237,14 @@ describe.if(mayLogIn)("whoever is killed between two steps", () => {
     expect(look(({ store }) => store.approval(1)?.state)).toBe("open");
   }, 30_000);
 
+  test("sealing a secret: what is half written goes with the rejection", async () => {
+    expect((await as(THANDI, "secrets rotate", "the-new-one\n")).exit).toBe(7);
+    renameSync(join(dataDir, "keys/approval-1.json"), join(dataDir, "keys/approval-1.json.new"));
+    expect((await as(SIPHO, "approvals approve 1 --yes")).exit).toBe(4);
+    expect((await as(SIPHO, "approvals reject 1 --yes --reason gone")).exit).toBe(0);
+    expect(sealedFiles()).toEqual([]);
+  }, 30_000);
+
   test("importing keys: the next command puts in force all of them", async () => {
     const config = readFileSync(join(dataDir, "config.toml"), "utf8");
     const control = (on: boolean) =>
@@ -262,6 +271,24 @@ describe.if(mayLogIn)("whoever is killed between two steps", () => {
 });
 
 describe.if(mayLogIn)("what another approves is what they were shown", () => {
+  test("a figure that was changed since is said as it is now; the journal keeps both", async () => {
+    expect((await as(THANDI, "limits set --max 3000.00")).exit).toBe(7);
+    expect((await as(THANDI, "limits set --max 50.00")).exit).toBe(0);
+    const now = "maximum 3000.00 ZAR (now 50.00 ZAR)";
+    expect((await as(SIPHO, "approvals show 1")).out).toContain(now);
+    expect((await as(SIPHO, "approvals approve 1")).err).toContain(now);
+    expect((await as(SIPHO, "approvals approve 1 --yes")).exit).toBe(0);
+    const { out } = await as(SIPHO, "journal list");
+    expect(out).toContain("maximum 3000.00 ZAR (now 2000.00 ZAR)");
+    expect(problems()).toEqual([]);
+  }, 30_000);
+
+  test("whoever asked is refused before they are asked whether to approve it", async () => {
+    expect((await as(THANDI, "limits set --max 3000.00")).exit).toBe(7);
+    const { exit, err } = await as(THANDI, "approvals approve 1");
+    expect([exit, err]).toEqual([4, expect.stringContaining("another login must")]);
+  }, 30_000);
+
   test("all limits are those that were set when it was asked for", async () => {
     expect((await as(THANDI, "limits unset")).exit).toBe(7);
     expect((await as(THANDI, "limits set --day-count 3")).exit).toBe(0);

@@ -295,6 +295,14 @@ describe("killed in the middle", () => {
   });
 });
 
+test("a configuration that cannot be read is not taken for one that turns nothing on", () => {
+  init();
+  rmSync(join(dataDir, "config.toml"));
+  expect(refusal()).toBe("opened");
+  symlinkSync("config.toml", join(dataDir, "config.toml"));
+  expect(refusal()).toContain("config.toml cannot be read");
+});
+
 describe("whose data dir it is", () => {
   const ROOT = process.geteuid?.() === 0;
   const BANK = ROOT ? 9001 : (process.geteuid?.() ?? 0);

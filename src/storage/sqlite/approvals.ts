@@ -101,13 +101,21 @@ export function approvalsOn(
       reads.limits().find((row) => row.scope === scope && row.scopeKey === scopeKey) ?? null,
   };
 
+  /** In today's words until it is decided: the figures beside it may have changed since. */
+  function whatOf({ act, args: text, detail, state }: Row): string {
+    const args = JSON.parse(text) as object;
+    return state === "open" && isActName(act) && Value.Check(actOf(act).args, args)
+      ? actOf(act).describe(args as never, wording)
+      : (JSON.parse(detail) as AskDetail).what;
+  }
+
   function viewOf(row: Row): ApprovalView {
     const { id, act, args, askedAt, expiresAt, decidedAt, reason } = row;
     const isExpired = row.state === "open" && options.now() >= expiresAt;
     return {
       id,
       act,
-      what: (JSON.parse(row.detail) as AskDetail).what,
+      what: whatOf(row),
       args: JSON.parse(args) as object,
       state: isExpired ? "expired" : row.state,
       askedAt,
