@@ -55,6 +55,11 @@ function readRows(file: string, text: string): Row[] {
   }
 }
 
+/** A column's name, where it looks like one: another file's first line may be a key. */
+function titleOf(name: string, index: number): string {
+  return /^[\p{L} _-]{1,24}$/u.test(name) ? name : `number ${index + 1}`;
+}
+
 /** Refuses a header with a column that is unknown, double or missing. */
 function checkHeader(file: string, header: Row | undefined): readonly string[] {
   const names = header?.cells ?? [];
@@ -62,7 +67,7 @@ function checkHeader(file: string, header: Row | undefined): readonly string[] {
   const double = names.filter((name, index) => names.indexOf(name) !== index);
   const missing = REQUIRED.filter((name) => !names.includes(name));
   const faults = [
-    ...unknown.map((name) => `column ${name === "" ? "without a name" : name} is unknown`),
+    ...unknown.map((name) => `column ${titleOf(name, names.indexOf(name))} is unknown`),
     ...double.map((name) => `column ${name} is there twice`),
     ...missing.map((name) => `column ${name} is missing`),
   ];

@@ -1,6 +1,7 @@
 // approvals: what one person asked for under dual control, and another decides.
 import type { Command } from "commander";
 import { approve, settleSealed } from "../src/approvals.ts";
+import { approvalRefusal } from "../src/domain/dual-control.ts";
 import { localTimeText } from "../src/domain/local-time.ts";
 import { formatAmount } from "../src/domain/money.ts";
 import { approvalJson, personText } from "../src/reports/views.ts";
@@ -115,6 +116,10 @@ async function decideOn(
   const { store, bank, by, dataDir, dryRun } = session;
   const { what, askedBy, state } = found(store.approval(id), `approval ${id}`);
   if (state === "open") {
+    // Before anybody is asked what they then may not do.
+    const asker = decision === "approve" ? askedBy.loginUid : null;
+    const why = asker === null ? null : approvalRefusal(asker, by.loginUid);
+    if (why !== null) throw new Failure("refused", why);
     const asked = `Asked by ${personText(askedBy)} (${askedBy.reason ?? "no reason"}): ${what}.`;
     await confirm(session, `${asked} ${decision === "approve" ? "Approve it?" : "Reject it?"}`);
   }

@@ -260,7 +260,7 @@ function restoredText({ manifest, from, to, movedTo, keys }: Restored, dataDir: 
   const pinKey =
     keys === "there"
       ? "keys/ is there; serve checks that it is this bank's."
-      : "keys/ is missing, for no backup holds it: transact-bank secrets import, or copy it back.";
+      : "keys/ is missing, as in every backup: transact-bank secrets import, or copy it.";
   return [
     facts([
       ["Bank", manifest.bankCode],
@@ -272,8 +272,8 @@ function restoredText({ manifest, from, to, movedTo, keys }: Restored, dataDir: 
     ]),
     "",
     pinKey,
-    "Results are taken as always, and every reserve is answered 2090 until somebody has looked at",
-    "what is forgotten: transact-bank restore acknowledge --reason TEXT",
+    "Results are taken as always. Every reserve is answered 2090 until somebody has",
+    "looked at what is forgotten: transact-bank restore acknowledge --reason TEXT",
     `Records after ${manifest.journalHead.record} that the bank's own books took are no longer in the`,
     `journal; go on there with: transact-bank journal list --after ${manifest.journalHead.record}`,
   ].join("\n");

@@ -89,6 +89,11 @@ function assertReplaceable(file: string): void {
   if (there !== undefined && !there.isFile()) {
     throw new Failure("usage", `--output ${file} is no plain file: name another`);
   }
+  refuseOfBank(file);
+}
+
+/** Refuses a name among what a bank keeps in its data dir, whichever bank that is. */
+export function refuseOfBank(file: string): void {
   if (isOfBank(file)) {
     throw new Failure("refused", `--output ${file} is a bank's own: name a file elsewhere`);
   }

@@ -139,10 +139,15 @@ function limitsTable(rows: readonly LimitRow[], bank: Bank): string {
 }
 
 function unset(session: Session, options: UnsetOptions) {
-  const { bank } = session;
+  const { bank, store } = session;
   const target = targetOf(options);
-  const named = FIGURES.map(({ figure }) => figure).filter((figure) => options[figure] === true);
-  return perform(session, { act: "limits unset", args: { ...target, figures: named } }, (row) => {
+  const { scope, scopeKey } = target;
+  const now = store.limits().find((row) => row.scope === scope && row.scopeKey === scopeKey);
+  const all = FIGURES.map(({ figure }) => figure);
+  const named = all.filter((figure) => options[figure] === true);
+  // Where none is named, those that are set now: another approves no more than they were shown.
+  const figures = named.length > 0 ? named : all.filter((figure) => now?.[figure] != null);
+  return perform(session, { act: "limits unset", args: { ...target, figures } }, (row) => {
     const left = row === null ? [] : [row];
     return { json: left.map(limitJson), text: () => limitsTable(left, bank) };
   });

@@ -26,8 +26,8 @@ export function register(program: Command): void {
         text: () =>
           [
             ...acknowledged.map(({ from, to }) => `Forgotten: ${time(from)} to ${time(to)}.`),
-            "Reserves are decided again. The finding stays open at the head of the exception report",
-            "until it is closed (transact-bank findings close).",
+            "Reserves are decided again. The finding stays at the head of the exception",
+            "report until it is closed (transact-bank findings close).",
           ].join("\n"),
       };
     }),

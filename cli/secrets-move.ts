@@ -2,13 +2,14 @@
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { type Command, Option } from "commander";
-import { secretsSeen } from "../src/approvals.ts";
+import { secretsSeen, settleSealed } from "../src/approvals.ts";
 import { controlledBy, readConfig } from "../src/config.ts";
 import { writeFileDurably } from "../src/files.ts";
 import { exportKeys, readKeyExport, SHORTEST_PASSPHRASE } from "../src/key-export.ts";
 import { keyTexts, pinKeyIn, withoutTrailingNewline, writeKeyTexts } from "../src/keys.ts";
 import { openSqliteStore } from "../src/storage/sqlite/store.ts";
 import { perform } from "./control.ts";
+import { refuseOfBank } from "./deliver.ts";
 import { Failure } from "./failure.ts";
 import { readSecretFile } from "./init.ts";
 import { note } from "./output.ts";
@@ -60,6 +61,7 @@ export function registerExport(secrets: Command): void {
         if (existsSync(output)) {
           throw new Failure("refused", `${output} is there: name another file`);
         }
+        refuseOfBank(output);
         const { passphraseFile } = options;
         const passphrase = await readPassphrase(
           { json, ...(passphraseFile && { passphraseFile }) },
@@ -140,6 +142,8 @@ async function importKeys(
     pinKey: pinKeyIn(keys),
   });
   try {
+    // What was approved before this goes before it.
+    if (!dryRun) settleSealed(dataDir, store);
     const bank = store.bank();
     const { code } = bank;
     if (code !== bankCode) {

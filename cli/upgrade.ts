@@ -37,9 +37,9 @@ function planAnswer(plan: UpgradePlan): Answer {
               ["Backup goes to", backupFolder],
             ]),
             "",
-            "An upgrade makes a verified backup, then migrates the tables in one commit. Until it is",
-            "done nothing is served; going back is restoring that backup, which forgets what came",
-            "after it. That needs twice as much room as the database has, beside it.",
+            "An upgrade makes a verified backup, then migrates the tables in one commit.",
+            "Until it is done nothing is served; going back is restoring that backup, which",
+            "forgets what came after it. It needs twice as much room as the database has.",
           ].join("\n")
         : `Nothing to do: the bank's tables have version ${to}, this program's.`,
   };
@@ -74,8 +74,8 @@ export function register(program: Command): void {
           text: () =>
             [
               `Upgraded: the bank's tables were version ${from} and are version ${to} now.`,
-              "The way back, which forgets what comes from now on, is to restore this backup with the",
-              "earlier program (docs/upgrade.md):",
+              "The way back, which forgets what comes from now on, is to restore this backup",
+              "with the earlier program (docs/upgrade.md):",
               `  ${backup?.file ?? ""}`,
             ].join("\n"),
         };

@@ -18,7 +18,8 @@ import { retired, rotated, rotateRefusal } from "./secrets.ts";
 import { digestOf, type Sealed } from "./storage/acts.ts";
 import type { ApprovalView, By, Result, Store } from "./storage/store.ts";
 
-const SEALED_FILE = /^approval-(\d{1,15})\.json$/;
+/** With what a process left that was killed while it wrote one. */
+const SEALED_FILE = /^approval-(\d{1,15})\.json(\.new)?$/;
 
 const fileOf = (dataDir: string, id: number) => join(dataDir, KEYS_DIR, `approval-${id}.json`);
 
@@ -37,11 +38,6 @@ function readSealed(dataDir: string, id: number): Sealed | null {
   } catch {
     return null;
   }
-}
-
-function removeSealed(dataDir: string, id: number): void {
-  rmSync(fileOf(dataDir, id), { force: true });
-  syncFolder(join(dataDir, KEYS_DIR));
 }
 
 /** The arguments of the acts on secrets (acts.ts), as far as they matter here. */
@@ -81,13 +77,22 @@ function secretsRefusal(dataDir: string, { act, args }: ApprovalView, content: S
   return pair?.previous == null ? `no former ${kind} secret is in force: reject it` : null;
 }
 
+/** Why what is sealed for an approval is not what was asked for, or null. */
+function sealedRefusal({ id, act, args }: ApprovalView, content: Sealed | null): string | null {
+  const isNeeded = act.startsWith("secrets ") || "digest" in args;
+  if (!isNeeded) return null;
+  // A retirement has nothing to seal, but by the file it is known to be unfinished.
+  const isAsAsked = !("digest" in args) || digestOf(content ?? {}) === args.digest;
+  return content !== null && isAsAsked
+    ? null
+    : `what was asked for under approval ${id} is no longer in keys/: reject it and ask again`;
+}
+
 /** Why what lies outside the database is against an act that was asked for, or null. */
 function outsideRefusal(dataDir: string, view: ApprovalView, content: Sealed | null) {
-  const { id, act, args } = view;
-  if ("digest" in args && (content === null || digestOf(content) !== args.digest)) {
-    return `what was asked for under approval ${id} is no longer in keys/: reject it and ask again`;
-  }
-  return act.startsWith("secrets ") ? secretsRefusal(dataDir, view, content) : null;
+  const why = sealedRefusal(view, content);
+  if (why !== null || !view.act.startsWith("secrets ")) return why;
+  return secretsRefusal(dataDir, view, content);
 }
 
 /** Puts in force what was approved; a second time it changes nothing. */
@@ -96,13 +101,17 @@ function finish(dataDir: string, view: ApprovalView, content: Sealed | null): vo
   const kind = secretOf(view);
   // Read before it is looked at: two processes that both finish it write the same.
   const pair = kind === null ? null : readSecret(dataDir, kind);
+  if (sealedRefusal(view, content) !== null) return;
+  if (view.act === "secrets import") {
+    // Several files: whoever was killed among them has changed the secrets that were seen.
+    if (content?.keys !== undefined) writeKeyTexts(dataDir, content.keys);
+    return;
+  }
   if (outsideRefusal(dataDir, view, content) !== null) return;
   if (view.act === "secrets rotate" && kind !== null && content?.secret !== undefined) {
     writeSecret(dataDir, kind, rotated(pair, content.secret));
   } else if (view.act === "secrets retire" && kind !== null && pair !== null) {
     writeSecret(dataDir, kind, retired(pair));
-  } else if (view.act === "secrets import" && content?.keys !== undefined) {
-    writeKeyTexts(dataDir, content.keys);
   } else if (view.act === "secrets export" && content?.file && output !== undefined) {
     writeFileDurably(output, Uint8Array.fromBase64(content.file));
   }
@@ -118,7 +127,8 @@ export function settleSealed(dataDir: string, store: Pick<Store, "approval">): v
     const view = store.approval(id);
     if (view?.state === "open") continue;
     if (view?.state === "approved") finish(dataDir, view, readSealed(dataDir, id));
-    removeSealed(dataDir, id);
+    rmSync(join(folder, name), { force: true });
+    syncFolder(folder);
   }
 }
 

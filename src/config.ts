@@ -1,5 +1,5 @@
 // The data dir's config.toml: what a bank may set, what it is by default, what is refused.
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { join } from "node:path";
 import { type Static, type TObject, Type } from "@sinclair/typebox";
@@ -182,8 +182,16 @@ export function controlledBy({ dual_control }: Pick<Config, "dual_control">): Co
 
 /** Reads the configuration of a data dir; without a file, all defaults. */
 export function readConfig(dataDir: string): Config {
-  const file = join(dataDir, CONFIG_FILE);
-  return existsSync(file) ? parseConfig(readFileSync(file, "utf8")) : DEFAULT_CONFIG;
+  let text: string;
+  try {
+    text = readFileSync(join(dataDir, CONFIG_FILE), "utf8");
+  } catch (error) {
+    // One that is there and cannot be read must not be taken for one that turns nothing on.
+    const { code = "", message } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return DEFAULT_CONFIG;
+    throw new ConfigError(`${CONFIG_FILE} cannot be read (${message})`);
+  }
+  return parseConfig(text);
 }
 
 /** Where a server listens. */
@@ -193,7 +201,8 @@ export type Listen = Pick<Config, "host" | "port">;
 export function newConfigText(requireSignature: boolean, listen: Listen = DEFAULT_CONFIG): string {
   const host = `${listen.host === DEFAULT_CONFIG.host ? "# " : ""}host = "${listen.host}"`;
   const port = `${listen.port === DEFAULT_CONFIG.port ? "# " : ""}port = ${listen.port}`;
-  return `# transact-bank's configuration; read when "serve" starts. The README lists every key.
+  return `# transact-bank's configuration; read when "serve" starts; docs/configuration.md
+# says what each key does.
 
 # Where to listen. Off loopback it starts only with signatures, client certificates,
 # or Basic over TLS.

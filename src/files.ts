@@ -3,14 +3,16 @@ import {
   chmodSync,
   closeSync,
   fsyncSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
+  realpathSync,
   renameSync,
   statSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 
 /** What a file holds is on the disk when this returns. */
 export function syncFile(file: string): void {
@@ -46,6 +48,24 @@ export function makeFolderDurably(folder: string): void {
   for (let made = folder; made.length >= topmost.length; made = dirname(made)) {
     syncFolder(dirname(made));
   }
+}
+
+/** Whoever may write in a folder may exchange what is in it; but not in a sticky one, like /tmp. */
+const OPEN_TO_ALL = 0o1002;
+
+/**
+ * The first name on the way to a folder that another user than `me` and root may exchange for
+ * something else; null where there is none.
+ */
+export function strangersPart(folder: string, me: number): string | null {
+  for (const path of [resolve(folder), realpathSync(folder)]) {
+    for (let name = path, above = ""; name !== above; above = name, name = dirname(name)) {
+      const stat = lstatSync(name);
+      const isOpen = !stat.isSymbolicLink() && (stat.mode & OPEN_TO_ALL) === 0o002;
+      if ((stat.uid !== 0 && stat.uid !== me) || isOpen) return name;
+    }
+  }
+  return null;
 }
 
 /** What doctor writes to see how long a flush takes, and takes away again. */

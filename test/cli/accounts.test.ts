@@ -163,6 +163,7 @@ describe("import", () => {
     ["an empty file", "", "column number is missing"],
     ["a header alone", `${HEADER}\n`, "no accounts"],
     ["an unknown column", `${HEADER},colour\nA,B,1,red\n`, "column colour is unknown"],
+    ["a file that is no table, which may be a key", `${"5e".repeat(32)}\n`, "column number 1 is"],
     ["a double column", `${HEADER},name\nA,B,1,B\n`, "column name is there twice"],
     ["a missing column", "number,name\nA,B\n", "column balance is missing"],
     ["semicolons", "number;name;balance\nA;B;1\n", "parted by commas"],

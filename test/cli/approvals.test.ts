@@ -7,6 +7,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -224,6 +225,78 @@ describe.if(mayLogIn)("a sealed secret or PIN", () => {
     expect(now).toMatchObject({ current: SECRET, previous: null });
     expect(JSON.parse(inForce).current).toBe(SECRET);
     expect(sealedFiles()).toEqual([]);
+  }, 30_000);
+});
+
+describe.if(mayLogIn)("whoever is killed between two steps", () => {
+  test("asking for a retirement: it cannot be approved and then not take effect", async () => {
+    expect((await as(THANDI, "secrets retire --kind basic")).exit).toBe(7);
+    rmSync(join(dataDir, "keys/approval-1.json"));
+    const { exit, err } = await as(SIPHO, "approvals approve 1 --yes");
+    expect([exit, err]).toEqual([4, expect.stringContaining("no longer in keys/")]);
+    expect(look(({ store }) => store.approval(1)?.state)).toBe("open");
+  }, 30_000);
+
+  test("sealing a secret: what is half written goes with the rejection", async () => {
+    expect((await as(THANDI, "secrets rotate", "the-new-one\n")).exit).toBe(7);
+    renameSync(join(dataDir, "keys/approval-1.json"), join(dataDir, "keys/approval-1.json.new"));
+    expect((await as(SIPHO, "approvals approve 1 --yes")).exit).toBe(4);
+    expect((await as(SIPHO, "approvals reject 1 --yes --reason gone")).exit).toBe(0);
+    expect(sealedFiles()).toEqual([]);
+  }, 30_000);
+
+  test("importing keys: the next command puts in force all of them", async () => {
+    const config = readFileSync(join(dataDir, "config.toml"), "utf8");
+    const control = (on: boolean) =>
+      writeFileSync(join(dataDir, "config.toml"), on ? config : config.replace(CONTROL, ""));
+    control(false);
+    await as(THANDI, "secrets rotate", "first\n");
+    await as(THANDI, "secrets export --output FOLDER/both.age", PASSPHRASE);
+    const exported = SHARED_SECRETS.map((kind) => readSecret(dataDir, kind));
+    await as(THANDI, "secrets retire --kind basic");
+    await as(THANDI, "secrets rotate --kind basic", "third\n");
+    const basic = readFileSync(join(dataDir, "keys/basic.json"));
+    await as(THANDI, "secrets rotate", "second\n");
+    control(true);
+    expect((await as(THANDI, "secrets import FOLDER/both.age --yes", PASSPHRASE)).exit).toBe(7);
+    const kept = readFileSync(join(dataDir, "keys/approval-1.json"));
+    expect((await as(SIPHO, "approvals approve 1 --yes")).exit).toBe(0);
+    // As a process leaves it that is killed before the last of the files.
+    writeFileSync(join(dataDir, "keys/basic.json"), basic);
+    writeFileSync(join(dataDir, "keys/approval-1.json"), kept, { mode: 0o600 });
+    expect((await as(SIPHO, "accounts list")).exit).toBe(0);
+    expect(SHARED_SECRETS.map((kind) => readSecret(dataDir, kind))).toEqual(exported);
+    expect(sealedFiles()).toEqual([]);
+  }, 60_000);
+});
+
+describe.if(mayLogIn)("what another approves is what they were shown", () => {
+  test("a figure that was changed since is said as it is now; the journal keeps both", async () => {
+    expect((await as(THANDI, "limits set --max 3000.00")).exit).toBe(7);
+    expect((await as(THANDI, "limits set --max 50.00")).exit).toBe(0);
+    const now = "maximum 3000.00 ZAR (now 50.00 ZAR)";
+    expect((await as(SIPHO, "approvals show 1")).out).toContain(now);
+    expect((await as(SIPHO, "approvals approve 1")).err).toContain(now);
+    expect((await as(SIPHO, "approvals approve 1 --yes")).exit).toBe(0);
+    const { out } = await as(SIPHO, "journal list");
+    expect(out).toContain("maximum 3000.00 ZAR (now 2000.00 ZAR)");
+    expect(problems()).toEqual([]);
+  }, 30_000);
+
+  test("whoever asked is refused before they are asked whether to approve it", async () => {
+    expect((await as(THANDI, "limits set --max 3000.00")).exit).toBe(7);
+    const { exit, err } = await as(THANDI, "approvals approve 1");
+    expect([exit, err]).toEqual([4, expect.stringContaining("another login must")]);
+  }, 30_000);
+
+  test("all limits are those that were set when it was asked for", async () => {
+    expect((await as(THANDI, "limits unset")).exit).toBe(7);
+    expect((await as(THANDI, "limits set --day-count 3")).exit).toBe(0);
+    const shown = await as(SIPHO, "approvals show 1");
+    expect(shown.out).not.toContain("times a day");
+    expect((await as(SIPHO, "approvals approve 1 --yes")).exit).toBe(0);
+    expect(look(({ store }) => store.limits())).toMatchObject([{ max: null, dayCount: 3 }]);
+    expect(problems()).toEqual([]);
   }, 30_000);
 });
 

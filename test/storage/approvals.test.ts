@@ -416,6 +416,19 @@ describe("the database itself refuses", () => {
   });
 });
 
+test("when it was asked for and decided is said by the journal, whatever the table says", () => {
+  const { id } = done(
+    ask({ act: "accounts credit", args: { number: "1001", amount: minor(700) } }),
+  );
+  done(store.approve(APPROVER, id, null));
+  const before = store.approval(id);
+  for (const trigger of ["approvals_stay_as_asked", "approvals_decided_once"]) {
+    bank.sql(`DROP TRIGGER ${trigger}`);
+  }
+  bank.sql("UPDATE approvals SET asked_at = asked_at - 1000, decided_at = decided_at + 1000");
+  expect(store.approval(id)).toEqual(before);
+});
+
 describe("verify finds", () => {
   const credit = () => {
     const args = { number: "1001", amount: minor(700) };

@@ -1,11 +1,22 @@
 // Opening a data dir: what is refused, and what a killed process leaves behind.
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { openBank } from "../../src/bank.ts";
 import { minor } from "../../src/domain/money.ts";
+import { strangersPart } from "../../src/files.ts";
 import { initBank } from "../../src/init.ts";
 import { MIGRATIONS } from "../../src/storage/sqlite/migrate.ts";
 import { lockForServing, migrateDatabase } from "../../src/storage/sqlite/open.ts";
@@ -282,4 +293,75 @@ describe("killed in the middle", () => {
     expect(store.verify().filter(({ ok }) => !ok)).toEqual([]);
     close();
   });
+});
+
+test("a configuration that cannot be read is not taken for one that turns nothing on", () => {
+  init();
+  rmSync(join(dataDir, "config.toml"));
+  expect(refusal()).toBe("opened");
+  symlinkSync("config.toml", join(dataDir, "config.toml"));
+  expect(refusal()).toContain("config.toml cannot be read");
+});
+
+describe("whose data dir it is", () => {
+  const ROOT = process.geteuid?.() === 0;
+  const BANK = ROOT ? 9001 : (process.geteuid?.() ?? 0);
+  const STRANGER = BANK + 1;
+
+  /** Folders and links of the bank's user, and one way of each kind that a stranger has made. */
+  beforeEach(() => {
+    mkdirSync(join(dataDir, "inner"), { recursive: true });
+    symlinkSync(dataDir, join(folder, "link"));
+    mkdirSync(join(folder, "open"), { mode: 0o700 });
+    mkdirSync(join(folder, "open/bank"));
+    chmodSync(join(folder, "open"), 0o777);
+    if (!ROOT) return;
+    for (const name of ["", "bank", "bank/inner", "open", "open/bank"]) {
+      chownSync(join(folder, name), BANK, BANK);
+    }
+  });
+
+  test("it is the bank's user's or root's all the way, by a link too", () => {
+    for (const name of ["bank", "bank/inner", "bank/../bank"]) {
+      expect([name, strangersPart(join(folder, name), BANK)]).toEqual([name, null]);
+    }
+    expect(strangersPart(join(folder, "link"), BANK)).toBeNull();
+  });
+
+  test("a folder of another user, or below one, may be exchanged", () => {
+    expect(strangersPart(dataDir, STRANGER)).toBe(dataDir);
+    if (ROOT) chownSync(dataDir, STRANGER, STRANGER);
+    else return;
+    expect(strangersPart(dataDir, BANK)).toBe(dataDir);
+    expect(strangersPart(join(dataDir, "inner"), BANK)).toBe(dataDir);
+    expect(strangersPart(join(folder, "link"), BANK)).toBe(dataDir);
+  });
+
+  test("a folder in which everybody may write may be exchanged too; /tmp is sticky", () => {
+    expect(strangersPart(join(folder, "open/bank"), BANK)).toBe(join(folder, "open"));
+    chmodSync(join(folder, "open"), 0o1777);
+    expect(strangersPart(join(folder, "open/bank"), BANK)).toBeNull();
+  });
+
+  test.if(ROOT)(
+    "a link to the bank's database beside another's configuration opens nothing",
+    () => {
+      rmSync(dataDir, { recursive: true });
+      init();
+      const theirs = join(folder, "theirs");
+      mkdirSync(theirs);
+      symlinkSync(join(dataDir, "bank.db"), join(theirs, "bank.db"));
+      const made = readdirSync(dataDir, { recursive: true, encoding: "utf8" });
+      for (const name of ["", ...made]) chownSync(join(dataDir, name), BANK, BANK);
+      chownSync(theirs, STRANGER, STRANGER);
+      process.seteuid?.(BANK);
+      try {
+        expect(refusal()).toBe("opened");
+        dataDir = theirs;
+        expect(refusal()).toContain(`${theirs} is another user's`);
+      } finally {
+        process.seteuid?.(0);
+      }
+    },
+  );
 });

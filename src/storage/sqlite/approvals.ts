@@ -45,7 +45,7 @@ type Row = {
 };
 
 const APPROVAL = `SELECT p.id, p.act, p.args, p.state, p.asked_uid AS askedUid,
-    p.asked_at AS askedAt, p.expires_at AS expiresAt, p.decided_at AS decidedAt,
+    j.at AS askedAt, p.expires_at AS expiresAt, d.at AS decidedAt,
     p.decided_in AS decidedIn, j.actor AS askedBy, j.reason, j.detail, d.actor AS decidedBy,
     d.reason AS decidedReason
   FROM approvals p JOIN journal j ON j.id = p.asked_in LEFT JOIN journal d ON d.id = p.decided_in`;
@@ -101,13 +101,21 @@ export function approvalsOn(
       reads.limits().find((row) => row.scope === scope && row.scopeKey === scopeKey) ?? null,
   };
 
+  /** In today's words until it is decided: the figures beside it may have changed since. */
+  function whatOf({ act, args: text, detail, state }: Row): string {
+    const args = JSON.parse(text) as object;
+    return state === "open" && isActName(act) && Value.Check(actOf(act).args, args)
+      ? actOf(act).describe(args as never, wording)
+      : (JSON.parse(detail) as AskDetail).what;
+  }
+
   function viewOf(row: Row): ApprovalView {
     const { id, act, args, askedAt, expiresAt, decidedAt, reason } = row;
     const isExpired = row.state === "open" && options.now() >= expiresAt;
     return {
       id,
       act,
-      what: (JSON.parse(row.detail) as AskDetail).what,
+      what: whatOf(row),
       args: JSON.parse(args) as object,
       state: isExpired ? "expired" : row.state,
       askedAt,

@@ -3,6 +3,7 @@ import { Database } from "bun:sqlite";
 import { accessSync, constants, existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { INTERNAL_ACCOUNTS } from "../../domain/account.ts";
+import { strangersPart } from "../../files.ts";
 import type { BankIdentity } from "../store.ts";
 import { isNewest, migrate, NewerDatabase, versionOf } from "./migrate.ts";
 
@@ -92,13 +93,30 @@ function assertWritable(db: Database, file: string): void {
   db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
 }
 
+/**
+ * Refuses a data dir that somebody else made, or could exchange: whoever may only run this program as
+ * the bank's user would show it the bank's own database or keys, by a link, beside a configuration
+ * without dual control. Nobody but root can show root anything else than it may do already.
+ */
+function assertNobodyElses(dataDir: string): void {
+  const me = process.geteuid?.() ?? 0;
+  const theirs = me === 0 ? null : strangersPart(dataDir, me);
+  if (theirs === null) return;
+  throw new CannotOpen(
+    `${theirs} is another user's or open to all, who could exchange the bank in it: give it to ` +
+      "root or to this user alone (chown, chmod o-w), or name another data dir",
+  );
+}
+
 /** Gives the database file of a data dir; throws CannotOpen where there is none. */
 export function databaseFile(dataDir: string): string {
   const file = join(dataDir, DATABASE_FILE);
   try {
     accessSync(file, constants.R_OK | constants.W_OK);
+    assertNobodyElses(dataDir);
     return file;
   } catch (error) {
+    if (error instanceof CannotOpen) throw error;
     const { code } = error as NodeJS.ErrnoException;
     if (code !== "ENOENT" && code !== "ENOTDIR") {
       throw new CannotOpen(`${file} cannot be used (${code}): run this as the bank's own user`);
