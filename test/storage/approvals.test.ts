@@ -19,10 +19,11 @@ let store: SqliteStore;
 /** The same bank with nothing under dual control. */
 let free: SqliteStore;
 
+/** `dualControl` may change while it is open. */
 function open(dualControl: readonly ControlledKind[], dryRun = false): SqliteStore {
   return openSqliteStore(bank.dataDir, {
     serving: false,
-    dualControl,
+    dualControl: () => dualControl,
     dryRun,
     now: bank.clock.now,
     newUuid: Bun.randomUUIDv7,
@@ -342,6 +343,19 @@ describe("what happened meanwhile", () => {
       expect(only.removePin(ASKER, "1005")).toMatchObject(refused);
     } finally {
       only.close();
+    }
+  });
+
+  test("what is configured when it is done counts, however long ago the bank was opened", () => {
+    const kinds: ControlledKind[] = [];
+    const waiting = open(kinds);
+    try {
+      done(waiting.credit(ASKER, "1001", minor(100)));
+      kinds.push("money");
+      const refused = { ok: false, refusal: { kind: "needs-approval" } };
+      expect(waiting.credit(ASKER, "1001", minor(100))).toMatchObject(refused);
+    } finally {
+      waiting.close();
     }
   });
 
