@@ -11,6 +11,7 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -18,9 +19,10 @@ import { version } from "../../package.json";
 import { CONFIG_FILE, type Config } from "../config.ts";
 import { makeFolderDurably, syncFolder } from "../files.ts";
 import { copyDatabase } from "../storage/sqlite/copy.ts";
-import { DATABASE_FILE, lockForBackup } from "../storage/sqlite/open.ts";
-import { examine, problemsOf } from "./examine.ts";
+import { DATABASE_FILE, lockForBackup, WAL_BYTES } from "../storage/sqlite/open.ts";
+import { copiesOf, examine, problemsOf } from "./examine.ts";
 import {
+  assertRoom,
   BackupError,
   backupName,
   backupsIn,
@@ -84,6 +86,9 @@ export async function createBackup(source: BackupSource): Promise<Backup> {
   const work = join(dataDir, WORK_FOLDER);
   try {
     rmSync(work, { recursive: true, force: true });
+    const { size } = statSync(join(dataDir, DATABASE_FILE));
+    // Beside the copies, what is sold meanwhile, and what the log still holds of the database.
+    assertRoom(dataDir, size * copiesOf(dataDir) + WAL_BYTES);
     mkdirSync(work, { mode: 0o700 });
     const manifest = await copyBank(source, work);
     makeFolderDurably(folder);
