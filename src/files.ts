@@ -41,13 +41,17 @@ export function writeFileDurably(file: string, content: string | Uint8Array): vo
   syncFolder(dirname(file));
 }
 
-/** Makes a folder and what is missing above it, 0700; their names are on the disk as well. */
-export function makeFolderDurably(folder: string): void {
+/**
+ * Makes a folder and what is missing above it, 0700; their names are on the disk as well. Gives the
+ * topmost that was missing, if any was.
+ */
+export function makeFolderDurably(folder: string): string | undefined {
   const topmost = mkdirSync(folder, { recursive: true, mode: 0o700 });
-  if (topmost === undefined) return;
+  if (topmost === undefined) return undefined;
   for (let made = folder; made.length >= topmost.length; made = dirname(made)) {
     syncFolder(dirname(made));
   }
+  return topmost;
 }
 
 /** Whoever may write in a folder may exchange what is in it; but not in a sticky one, like /tmp. */

@@ -81,7 +81,7 @@ describe("is refused, and changes nothing,", () => {
   });
 
   test("with --dry-run", async () => {
-    const { exit, out } = await restore(inFolder("dry"), "--dry-run");
+    const { exit, out } = await restore(inFolder("dry/and/deep"), "--dry-run");
     expect([exit, JSON.parse(out)]).toMatchObject([0, { dryRun: true, bankCode: "ACME" }]);
     expect(existsSync(inFolder("dry"))).toBe(false);
   });
