@@ -1,8 +1,17 @@
 // Restoring: into what it may be put, what the bank knows then of what it has forgotten, and what it
 // answers until somebody has looked at that.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { cpSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
+import { restoreBackup } from "../../src/backup/restore.ts";
 import { openBank } from "../../src/bank.ts";
 import { lockForServing } from "../../src/storage/sqlite/open.ts";
 import { newBank, type TestBank } from "../cli/run.ts";
@@ -191,6 +200,28 @@ describe("a restored bank", () => {
     const { exit, out } = await bank.run(["verify", "--data-dir", other]);
     expect([exit, out]).toEqual([6, expect.stringContaining("the journal says 1 and 1")]);
   });
+});
+
+test("one that was killed as the former bank was moved aside goes on, whatever else stands there", async () => {
+  const dataDir = inFolder("killed");
+  cpSync(bank.dataDir, dataDir, { recursive: true });
+  writeFileSync(join(dataDir, "certificate.pem"), "");
+  mkdirSync(join(dataDir, "replaced-20260302T000000000Z"));
+  renameSync(join(dataDir, "bank.db"), join(dataDir, "replaced-20260302T000000000Z", "bank.db"));
+  mkdirSync(join(dataDir, "restore.tmp"));
+  expect(await restore(dataDir)).toMatchObject({ exit: 0 });
+  const names = readdirSync(dataDir);
+  expect(names).toEqual(expect.arrayContaining(["bank.db", "certificate.pem", "keys"]));
+  expect(names).not.toContain("restore.tmp");
+});
+
+test("a bank that is made in the folder meanwhile stays", async () => {
+  const dataDir = inFolder("meanwhile");
+  const how = { keys: null, by: BY, replace: false, dryRun: false };
+  const restoring = restoreBackup(file, dataDir, how);
+  cpSync(join(bank.dataDir, "bank.db"), join(dataDir, "bank.db"));
+  await expect(restoring).rejects.toThrow("a bank was made");
+  expect(readdirSync(dataDir)).toEqual(["bank.db"]);
 });
 
 test("a gap that was made smaller by hand does not verify", async () => {
