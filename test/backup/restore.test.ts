@@ -2,15 +2,18 @@
 // answers until somebody has looked at that.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
+  closeSync,
   cpSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   renameSync,
   statSync,
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { pack, unpack } from "../../src/backup/format.ts";
 import { restoreBackup } from "../../src/backup/restore.ts";
 import { openBank } from "../../src/bank.ts";
 import { lockForServing } from "../../src/storage/sqlite/open.ts";
@@ -96,6 +99,28 @@ describe("is refused, and changes nothing,", () => {
   });
 });
 
+test("is not held up by a config.toml that is damaged, where no key is needed", async () => {
+  const dataDir = inFolder("damaged-config");
+  cpSync(bank.dataDir, dataDir, { recursive: true });
+  writeFileSync(join(dataDir, "config.toml"), "port = = 3");
+  expect(await restore(dataDir, "--replace", "ACME")).toMatchObject({ exit: 0 });
+});
+
+test("is refused where a newer program made the backup, which is named", async () => {
+  const work = inFolder("newer");
+  const made = await unpack(file, null, mkdirSync(work, { recursive: true }) ?? work);
+  const newer = inFolder("ACME-20260305T000000000Z.tar.zst");
+  const descriptor = openSync(newer, "w");
+  const manifest = { ...made, schemaVersion: 99, program: "9.9.9" };
+  await pack(work, manifest, { descriptor, recipients: [] });
+  closeSync(descriptor);
+  for (const args of [["verify"], ["restore", "--data-dir", inFolder("older")]]) {
+    const { exit, err } = await bank.run(["backup", ...args, newer]);
+    expect([exit, err]).toEqual([1, expect.stringContaining("transact-bank 9.9.9 made")]);
+  }
+  expect(existsSync(inFolder("older"))).toBe(false);
+});
+
 describe("a restored bank", () => {
   let dataDir: string;
   beforeAll(async () => {
@@ -161,6 +186,16 @@ describe("a restored bank", () => {
   test("does not sell by sales resume, which names what does it", async () => {
     const { exit, err } = await command("sales", "resume");
     expect([exit, err]).toEqual([4, expect.stringContaining("restore acknowledge")]);
+  });
+
+  test("that was paused by hand as well is told so, and stays paused", async () => {
+    const paused = inFolder("paused");
+    expect((await restore(paused)).exit).toBe(0);
+    await bank.run(["sales", "pause", "--reason", "a doubt", "--yes", "--data-dir", paused]);
+    const to = ["--reason", "compared", "--data-dir", paused];
+    const { exit, out } = await bank.run(["restore", "acknowledge", ...to]);
+    expect([exit, out]).toEqual([0, expect.stringContaining("sales resume")]);
+    expect(out).not.toContain("Reserves are decided again");
   });
 
   test("needs a reason, sells again, and keeps the gap at the head of the report", async () => {
