@@ -3,7 +3,7 @@
 //
 // A secret takes effect in two steps: the approval and the act's record in one commit, then the
 // key file. Whoever opens the bank next finishes what a process that was killed between them left.
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { syncFolder, writeFileDurably } from "./files.ts";
 import {
@@ -30,6 +30,8 @@ export function sealed(content: Omit<Sealed, "salt">): Sealed {
 }
 
 export function writeSealed(dataDir: string, id: number, content: Sealed): void {
+  // A restored bank has no keys/ yet, and asks for the import of its keys.
+  mkdirSync(join(dataDir, KEYS_DIR), { recursive: true, mode: 0o700 });
   writeFileDurably(fileOf(dataDir, id), `${JSON.stringify(content)}\n`);
 }
 

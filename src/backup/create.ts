@@ -69,9 +69,14 @@ export async function backupKeys(source: BackupSource): Promise<BackupKeys | nul
   return key_file === undefined ? null : readKeyFile(resolve(dataDir, key_file));
 }
 
-/** The newest backup in the configuration's folder, or null: its time stands in its name. */
+/**
+ * The newest backup in the configuration's folder, or null: its time stands in its name. One whose
+ * time has yet to come was made under a wrong clock, and says nothing of how old the newest is.
+ */
 export function newestBackup(dataDir: string, config: Config, bankCode: string) {
-  return backupsIn(backupFolder({ dataDir, config }), bankCode)[0] ?? null;
+  const now = Date.now();
+  const backups = backupsIn(backupFolder({ dataDir, config }), bankCode);
+  return backups.find(({ createdAt }) => createdAt <= now) ?? null;
 }
 
 /**

@@ -16,7 +16,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type OpenBank, openBank } from "../../src/bank.ts";
-import { readSecret, SHARED_SECRETS } from "../../src/keys.ts";
+import { readPinKey, readSecret, SHARED_SECRETS } from "../../src/keys.ts";
 import { ACTS } from "../../src/storage/acts.ts";
 import { canLogIn, runAs, startAs } from "./logins.ts";
 import { type Ran, run, type TestBank, words } from "./run.ts";
@@ -294,6 +294,22 @@ describe.if(mayLogIn)("an export that cannot be written", () => {
     expect([sealedFiles(), problems()]).toEqual([[], []]);
   }, 30_000);
 });
+
+test.if(mayLogIn)(
+  "a restored bank, which has no keys/ yet, gets its keys by two people",
+  async () => {
+    expect((await as(THANDI, "backup create --folder FOLDER/backups")).exit).toBe(0);
+    const file = join(folder, "backups", readdirSync(join(folder, "backups"))[0] ?? "");
+    rmSync(dataDir, { recursive: true });
+    expect((await as(THANDI, `backup restore ${file}`)).exit).toBe(0);
+    expect((await as(THANDI, "secrets import FOLDER/keys.age --yes", PASSPHRASE)).exit).toBe(7);
+    expect(readdirSync(join(dataDir, "keys"))).toEqual(["approval-1.json"]);
+    expect((await as(SIPHO, "approvals approve 1 --yes")).exit).toBe(0);
+    expect(readPinKey(dataDir)).toEqual(readPinKey(made.dataDir));
+    expect(problems()).toEqual([]);
+  },
+  60_000,
+);
 
 describe.if(mayLogIn)("what another approves is what they were shown", () => {
   test("a figure that was changed since is said as it is now; the journal keeps both", async () => {
