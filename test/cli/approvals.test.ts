@@ -10,6 +10,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -268,6 +269,30 @@ describe.if(mayLogIn)("whoever is killed between two steps", () => {
     expect(SHARED_SECRETS.map((kind) => readSecret(dataDir, kind))).toEqual(exported);
     expect(sealedFiles()).toEqual([]);
   }, 60_000);
+});
+
+describe.if(mayLogIn)("an export that cannot be written", () => {
+  test("is not approved, and may be rejected", async () => {
+    const output = join(folder, "nowhere/new.age");
+    const asked = await as(THANDI, `secrets export --output ${output}`, PASSPHRASE);
+    expect(asked.exit).toBe(7);
+    const { exit, err } = await as(SIPHO, "approvals approve 1 --yes");
+    expect([exit, err]).toEqual([4, expect.stringContaining("there is no folder")]);
+    expect((await as(SIPHO, "approvals reject 1 --yes --reason nowhere")).exit).toBe(0);
+  }, 30_000);
+
+  test("though it was approved stops no other command, and is written once it can be", async () => {
+    await as(THANDI, "secrets export --output FOLDER/new.age", PASSPHRASE);
+    symlinkSync("elsewhere", join(folder, "new.age.new"));
+    const { exit, err } = await as(SIPHO, "approvals approve 1 --yes");
+    expect([exit, err]).toEqual([1, expect.stringContaining("new.age")]);
+    expect((await as(SIPHO, "accounts list")).exit).toBe(0);
+    expect(existsSync(join(folder, "new.age"))).toBe(false);
+    rmSync(join(folder, "new.age.new"));
+    expect((await as(SIPHO, "accounts list")).exit).toBe(0);
+    expect(existsSync(join(folder, "new.age"))).toBe(true);
+    expect([sealedFiles(), problems()]).toEqual([[], []]);
+  }, 30_000);
 });
 
 test.if(mayLogIn)(
