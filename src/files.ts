@@ -9,6 +9,7 @@ import {
   readdirSync,
   realpathSync,
   renameSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
@@ -30,7 +31,9 @@ export const syncFolder = (folder: string): void => syncFile(folder);
 /** Writes a file whole or not at all, 0600, on the disk when it returns. */
 export function writeFileDurably(file: string, content: string | Uint8Array): void {
   const temporary = `${file}.new`;
-  const descriptor = openSync(temporary, "w", 0o600);
+  // One that is there was left by a killed process, or put there by somebody who wants to read it.
+  rmSync(temporary, { force: true });
+  const descriptor = openSync(temporary, "wx", 0o600);
   try {
     writeFileSync(descriptor, content);
     fsyncSync(descriptor);
