@@ -37,7 +37,7 @@ export function registerPrune(receipts: Command): void {
     )
     .action(
       withBank<[], { olderThan: number; archive: string }>(async (session, _, options) => {
-        const { store, by, bank, dryRun } = session;
+        const { store, by, bank, dataDir, dryRun } = session;
         const before = Date.now() - options.olderThan;
         const file = resolve(options.archive);
         const { receipts: count, refusals } = countOld(store, before);
@@ -48,7 +48,9 @@ export function registerPrune(receipts: Command): void {
         }
         if (dryRun) return { json, text: () => `Moved into ${file}: ${what}.` };
         await confirm(session, `${what} will be moved into ${file}. Go on?`);
-        const { from, to, ...moved } = unwrap(await pruneReceipts(store, by, { before, file }));
+        const { from, to, ...moved } = unwrap(
+          await pruneReceipts(store, by, { dataDir, before, file }),
+        );
         return {
           json: { ...json, ...moved, file, from: isoOrNull(from), to: isoOrNull(to) },
           text: () =>

@@ -77,7 +77,6 @@ const EXITS: readonly Term[] = [
   { term: "3", meaning: "not found" },
   { term: "4", meaning: "refused by a rule" },
   { term: "6", meaning: "findings: what was checked is not as it should be" },
-  { term: "7", meaning: "awaiting approval: nothing was changed yet, another must approve" },
   { term: "7", meaning: "nothing was changed yet: another person must approve it" },
   { term: "137", meaning: "serve alone: a flush failed, and it killed itself; start it again" },
 ];

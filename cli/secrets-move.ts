@@ -134,7 +134,7 @@ async function importKeys(
   const dryRun = options.dryRun === true;
   const store = openSqliteStore(dataDir, {
     serving: false,
-    dualControl: controlledBy(config),
+    dualControl: () => controlledBy(readConfig(dataDir)),
     dryRun,
     now: Date.now,
     newUuid: Bun.randomUUIDv7,

@@ -39,7 +39,7 @@ function planAnswer(plan: UpgradePlan): Answer {
             "",
             "An upgrade makes a verified backup, then migrates the tables in one commit.",
             "Until it is done nothing is served; going back is restoring that backup, which",
-            "forgets what came after it. The copy needs as much room as the database.",
+            "forgets what came after it. It needs twice as much room as the database has.",
           ].join("\n")
         : `Nothing to do: the bank's tables have version ${to}, this program's.`,
   };

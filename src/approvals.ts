@@ -3,11 +3,12 @@
 //
 // A secret takes effect in two steps: the approval and the act's record in one commit, then the
 // key file. Whoever opens the bank next finishes what a process that was killed between them left.
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { syncFolder, writeFileDurably } from "./files.ts";
 import {
   KEYS_DIR,
+  KeyError,
   readSecret,
   SHARED_SECRETS,
   type SharedSecret,
@@ -29,6 +30,8 @@ export function sealed(content: Omit<Sealed, "salt">): Sealed {
 }
 
 export function writeSealed(dataDir: string, id: number, content: Sealed): void {
+  // A restored bank has no keys/ yet, and asks for the import of its keys.
+  mkdirSync(join(dataDir, KEYS_DIR), { recursive: true, mode: 0o700 });
   writeFileDurably(fileOf(dataDir, id), `${JSON.stringify(content)}\n`);
 }
 
@@ -70,6 +73,8 @@ function secretsRefusal(dataDir: string, { act, args }: ApprovalView, content: S
   if (seen !== undefined && seen !== secretsSeen(dataDir)) return CHANGED;
   if (output !== undefined && existsSync(output))
     return `${output} is there: move it, or reject it`;
+  if (output !== undefined && !existsSync(dirname(output)))
+    return `there is no folder ${dirname(output)}: make it, or reject it`;
   if (kind === undefined) return null;
   const pair = readSecret(dataDir, kind);
   if ((pair?.rotatedAt ?? null) !== rotatedAt) return CHANGED;
@@ -117,19 +122,28 @@ function finish(dataDir: string, view: ApprovalView, content: Sealed | null): vo
   }
 }
 
-/** Removes what no approval needs any more, and finishes what was approved. */
-export function settleSealed(dataDir: string, store: Pick<Store, "approval">): void {
+/**
+ * Removes what no approval needs any more, and finishes what was approved. Gives what was in the way
+ * of that: it is tried again by whoever opens the bank next, whom it must not keep from anything else.
+ */
+export function settleSealed(dataDir: string, store: Pick<Store, "approval">): unknown[] {
   const folder = join(dataDir, KEYS_DIR);
-  if (!existsSync(folder)) return;
+  const failures: unknown[] = [];
+  if (!existsSync(folder)) return failures;
   for (const name of readdirSync(folder)) {
     const id = Number(SEALED_FILE.exec(name)?.[1] ?? 0);
     if (id === 0) continue;
     const view = store.approval(id);
     if (view?.state === "open") continue;
-    if (view?.state === "approved") finish(dataDir, view, readSealed(dataDir, id));
-    rmSync(join(folder, name), { force: true });
-    syncFolder(folder);
+    try {
+      if (view?.state === "approved") finish(dataDir, view, readSealed(dataDir, id));
+      rmSync(join(folder, name), { force: true });
+      syncFolder(folder);
+    } catch (error) {
+      failures.push(error);
+    }
   }
+  return failures;
 }
 
 export type Approving = {
@@ -147,7 +161,14 @@ export function approve({ dataDir, store, dryRun }: Approving, by: By, id: numbe
     why === null
       ? store.approve(by, id, content)
       : { ok: false, refusal: { kind: "refused", message: why } };
-  if (result.ok && !dryRun) settleSealed(dataDir, store);
+  const [failure] = result.ok && !dryRun ? settleSealed(dataDir, store) : [];
+  if (failure !== undefined) {
+    const why = failure instanceof Error ? failure.message : String(failure);
+    throw new KeyError(
+      `approval ${id} is approved, but what it sets could not be written (${why}): once it can be, ` +
+        "the next command does it",
+    );
+  }
   return result;
 }
 

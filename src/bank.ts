@@ -35,7 +35,7 @@ export function openBank(dataDir: string, how: OpenHow = {}): OpenBank {
   };
   const store = openSqliteStore(dataDir, {
     serving,
-    dualControl: controlledBy(config),
+    dualControl: () => controlledBy(readConfig(dataDir)),
     dryRun: how.dryRun === true,
     now: Date.now,
     newUuid: Bun.randomUUIDv7,

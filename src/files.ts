@@ -31,8 +31,9 @@ export const syncFolder = (folder: string): void => syncFile(folder);
 /** Writes a file whole or not at all, 0600, on the disk when it returns. */
 export function writeFileDurably(file: string, content: string | Uint8Array): void {
   const temporary = `${file}.new`;
-  // One that is there was left by a killed process, or put there by somebody who wants to read it.
-  rmSync(temporary, { force: true });
+  // A plain file was left by a killed process, or is of somebody who wants to read along. Anything
+  // else, such as a link to another file of ours, stays and is refused.
+  if (lstatSync(temporary, { throwIfNoEntry: false })?.isFile()) rmSync(temporary, { force: true });
   const descriptor = openSync(temporary, "wx", 0o600);
   try {
     writeFileSync(descriptor, content);
@@ -44,13 +45,17 @@ export function writeFileDurably(file: string, content: string | Uint8Array): vo
   syncFolder(dirname(file));
 }
 
-/** Makes a folder and what is missing above it, 0700; their names are on the disk as well. */
-export function makeFolderDurably(folder: string): void {
+/**
+ * Makes a folder and what is missing above it, 0700; their names are on the disk as well. Gives the
+ * topmost that was missing, if any was.
+ */
+export function makeFolderDurably(folder: string): string | undefined {
   const topmost = mkdirSync(folder, { recursive: true, mode: 0o700 });
-  if (topmost === undefined) return;
+  if (topmost === undefined) return undefined;
   for (let made = folder; made.length >= topmost.length; made = dirname(made)) {
     syncFolder(dirname(made));
   }
+  return topmost;
 }
 
 /** Whoever may write in a folder may exchange what is in it; but not in a sticky one, like /tmp. */
@@ -76,7 +81,7 @@ export const FLUSH_TRIAL = "doctor.trial";
 
 /** What the program itself makes in a data dir; anything else there is somebody's. */
 const OWN_FILES =
-  /^(keys|config\.toml(\.new)?|bank\.db(-wal|-shm|-journal)?|(serve|backup)\.lock(-\w+)?|serve\.sock|doctor\.trial|backups|(backup|restore)\.tmp|replaced-\w+)$/;
+  /^(keys|config\.toml(\.new)?|bank\.db(-wal|-shm|-journal)?|(serve|backup|prune)\.lock(-\w+)?|serve\.sock|doctor\.trial|backups|(backup|restore)\.tmp|replaced-\w+)$/;
 export const isOwnFile = (name: string): boolean => OWN_FILES.test(name);
 
 /** The bits that let others than the owner in. */

@@ -25,6 +25,7 @@ export type Live = {
   readonly ready: boolean;
   /** Why it is not ready. */
   readonly notReady: string | null;
+  /** What holds for as long as it runs. */
   readonly warnings: readonly string[];
   readonly answers: readonly AnswerCount[];
   readonly refusals: readonly RefusalCount[];

@@ -18,6 +18,7 @@ import { factsOf } from "./backup/format.ts";
 import { syncFolder } from "./files.ts";
 import { receiptJson } from "./reports/views.ts";
 import { PAGE_SIZE } from "./storage/pages.ts";
+import { lockForPruning } from "./storage/sqlite/open.ts";
 import type { ArchiveFacts, By, OldReceipts, ReceiptView, Result, Store } from "./storage/store.ts";
 
 /** So many are deleted in one commit: a few milliseconds. */
@@ -55,14 +56,31 @@ export function countOld(store: Store, before: number): { receipts: number; refu
   return { receipts: receipts ?? 0, refusals: refusals ?? 0 };
 }
 
+export type Pruning = { readonly dataDir: string; readonly before: number; readonly file: string };
+
 /**
- * Archives and prunes what was received before an instant. Throws ArchiveError, and what the disk
- * says, before anything is deleted; what is left of a pruning that was killed is taken by the next.
+ * Archives and prunes what was received before an instant. Throws ArchiveError, CannotOpen while
+ * another does, and what the disk says, before anything is deleted; what is left of a pruning that
+ * was killed is taken by the next.
  */
 export async function pruneReceipts(
   store: Store,
   by: By,
-  { before, file }: { before: number; file: string },
+  pruning: Pruning,
+): Promise<Result<Pruned>> {
+  // Of two at once one would archive what the other has half deleted, perhaps in the same file.
+  const unlock = lockForPruning(pruning.dataDir);
+  try {
+    return await pruneAlone(store, by, pruning);
+  } finally {
+    unlock();
+  }
+}
+
+async function pruneAlone(
+  store: Store,
+  by: By,
+  { before, file }: Pruning,
 ): Promise<Result<Pruned>> {
   const olds: Old[] = [false, true].map((door) => ({ door, count: 0, last: 0 }));
   const archived = await archive(store, before, { file, olds });

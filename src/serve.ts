@@ -163,11 +163,12 @@ export function serve(options: ServeOptions): Served {
     const log = options.logAs?.(config) ?? NO_LOG;
     let certificate = config.tls === undefined ? null : readCertificate(dataDir, config.tls);
 
-    const warnings = [
+    // What an administrator can end while it runs is said at the start alone.
+    const passing = [
       ...problemsOf(certificate),
-      ...wereOpen,
-      ...warningsFor(config, options, store.limits().length === 0, bank),
+      ...passingWarnings(bank, store.limits().length === 0),
     ];
+    const lasting = [...wereOpen, ...lastingWarnings(config, options, bank)];
 
     const interrupted = store.beginServing(systemClock.now());
     const threads = startThreads(
@@ -198,7 +199,7 @@ export function serve(options: ServeOptions): Served {
     const logLevel = log.level;
     const observer = observe(
       { dataDir, store, config, url, engine, counters, logLevel, tlsExpiresAt },
-      warnings,
+      lasting,
     );
     const unwatch = interrupted === null ? () => {} : engine.watchInterrupted(interrupted);
 
@@ -206,7 +207,7 @@ export function serve(options: ServeOptions): Served {
       url,
       bank,
       config,
-      warnings,
+      warnings: [...passing, ...lasting],
       renewCertificate() {
         if (config.tls === undefined) return null;
         const renewed = readCertificate(dataDir, config.tls);
@@ -249,15 +250,18 @@ function problemsOf(certificate: Certificate | null): string[] {
   return certificate?.problem == null ? [] : [`TLS: ${certificate.problem}`];
 }
 
-function warningsFor(
-  config: Config,
-  options: ServeOptions,
-  noLimits: boolean,
-  bank: Bank,
-): string[] {
+function passingWarnings({ salesPaused }: Bank, noLimits: boolean): string[] {
+  const warnings: string[] = [];
+  if (noLimits) warnings.push("no limits are set: any amount may be reserved (limits set)");
+  if (salesPaused !== null) {
+    warnings.push(`sales are paused (${salesPaused.reason}): reserves answer 2090`);
+  }
+  return warnings;
+}
+
+function lastingWarnings(config: Config, options: ServeOptions, bank: Bank): string[] {
   const warnings: string[] = [];
   if (bank.demo) warnings.push("this is a demo bank: its money is not real");
-  if (noLimits) warnings.push("no limits are set: any amount may be reserved (limits set)");
   if (authenticationSummary(config).length === 0) {
     warnings.push("requests are not authenticated: whoever reaches the port can reserve");
   }
@@ -265,8 +269,5 @@ function warningsFor(
     warnings.push("allow-unauthenticated is in force: it would serve though nobody is checked");
   }
   if (options.withoutPins) warnings.push("serving without PINs: accounts with a PIN get 2020");
-  if (bank.salesPaused !== null) {
-    warnings.push(`sales are paused (${bank.salesPaused.reason}): reserves answer 2090`);
-  }
   return warnings;
 }

@@ -11,6 +11,7 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -18,9 +19,10 @@ import { version } from "../../package.json";
 import { CONFIG_FILE, type Config } from "../config.ts";
 import { makeFolderDurably, syncFolder } from "../files.ts";
 import { copyDatabase } from "../storage/sqlite/copy.ts";
-import { DATABASE_FILE, lockForBackup } from "../storage/sqlite/open.ts";
-import { examine, problemsOf } from "./examine.ts";
+import { DATABASE_FILE, lockForBackup, WAL_BYTES } from "../storage/sqlite/open.ts";
+import { copiesOf, examine, problemsOf } from "./examine.ts";
 import {
+  assertRoom,
   BackupError,
   backupName,
   backupsIn,
@@ -67,9 +69,14 @@ export async function backupKeys(source: BackupSource): Promise<BackupKeys | nul
   return key_file === undefined ? null : readKeyFile(resolve(dataDir, key_file));
 }
 
-/** The newest backup in the configuration's folder, or null: its time stands in its name. */
+/**
+ * The newest backup in the configuration's folder, or null: its time stands in its name. One whose
+ * time has yet to come was made under a wrong clock, and says nothing of how old the newest is.
+ */
 export function newestBackup(dataDir: string, config: Config, bankCode: string) {
-  return backupsIn(backupFolder({ dataDir, config }), bankCode)[0] ?? null;
+  const now = Date.now();
+  const backups = backupsIn(backupFolder({ dataDir, config }), bankCode);
+  return backups.find(({ createdAt }) => createdAt <= now) ?? null;
 }
 
 /**
@@ -84,6 +91,9 @@ export async function createBackup(source: BackupSource): Promise<Backup> {
   const work = join(dataDir, WORK_FOLDER);
   try {
     rmSync(work, { recursive: true, force: true });
+    const { size } = statSync(join(dataDir, DATABASE_FILE));
+    // Beside the copies, what is sold meanwhile, and what the log still holds of the database.
+    assertRoom(dataDir, size * copiesOf(dataDir) + WAL_BYTES);
     mkdirSync(work, { mode: 0o700 });
     const manifest = await copyBank(source, work);
     makeFolderDurably(folder);

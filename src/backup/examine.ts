@@ -25,14 +25,18 @@ export function openCopy(folder: string): SqliteStore {
   });
 }
 
+const isOld = (schemaVersion: number): boolean => schemaVersion < MIGRATIONS.length;
+
+/** How many copies of the database in a folder a backup and its `examine` make. */
+export const copiesOf = (folder: string): number => (isOld(schemaVersionOf(folder)) ? 2 : 1);
+
 /**
  * Verifies a copy. One that an earlier version made stays as it is, so that this version can bring
  * it back: a copy of it is migrated and verified, which shows as well that it can be migrated.
  */
 export function examine(folder: string): Examined {
   const schemaVersion = schemaVersionOf(folder);
-  const isOld = schemaVersion < MIGRATIONS.length;
-  const opened = isOld ? copyBeside(folder) : folder;
+  const opened = isOld(schemaVersion) ? copyBeside(folder) : folder;
   const store = openCopy(opened);
   try {
     const { id, hash } = store.journalHead();

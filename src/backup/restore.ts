@@ -10,7 +10,7 @@ import {
   rmdirSync,
   rmSync,
 } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { CONFIG_FILE } from "../config.ts";
 import { isOwnFile, makeFolderDurably, syncFile, syncFolder } from "../files.ts";
 import { readPinKey } from "../keys.ts";
@@ -62,8 +62,7 @@ export async function restoreBackup(
   dataDir: string,
   how: { keys: BackupKeys | null; by: By; replace: boolean; dryRun: boolean },
 ): Promise<Restored> {
-  const isNew = !existsSync(dataDir);
-  makeFolderDurably(dataDir);
+  const topmost = makeFolderDurably(dataDir);
   const unlock = how.replace ? lockForServing(dataDir) : () => {};
   const work = join(dataDir, WORK_FOLDER);
   try {
@@ -85,7 +84,16 @@ export async function restoreBackup(
   } finally {
     rmSync(work, { recursive: true, force: true });
     unlock();
-    if (isNew && readdirSync(dataDir).length === 0) rmdirSync(dataDir);
+    removeMade(dataDir, topmost);
+  }
+}
+
+/** Takes away the folders that were made and hold nothing. */
+function removeMade(dataDir: string, topmost: string | undefined): void {
+  if (topmost === undefined) return;
+  for (let made = dataDir; made.length >= topmost.length; made = dirname(made)) {
+    if (readdirSync(made).length > 0) return;
+    rmdirSync(made);
   }
 }
 

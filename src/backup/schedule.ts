@@ -73,10 +73,15 @@ export function scheduleBackups(schedule: Schedule): () => void {
   };
 }
 
-/** Removes what the keep rule no longer keeps; call it when a new one was verified. Gives the names. */
+/**
+ * Removes what the keep rule no longer keeps; call it when a new one was verified. Gives the names.
+ * Those of times to come, which a wrong clock made, neither count nor go until their time is past.
+ */
 export function removeExpired(dataDir: string, config: Config, bank: Bank): string[] {
   const { keep_days: keepDays, keep_weeks: keepWeeks } = config.backup;
-  const backups = backupsIn(backupFolder({ dataDir, config }), bank.code);
+  const now = Date.now();
+  const all = backupsIn(backupFolder({ dataDir, config }), bank.code);
+  const backups = all.filter(({ createdAt }) => createdAt <= now);
   const instants = backups.map(({ createdAt }) => createdAt);
   const gone = new Set(expired(instants, { keepDays, keepWeeks }, bank.timeZone));
   const files = backups.filter(({ createdAt }) => gone.has(createdAt)).map(({ file }) => file);

@@ -76,7 +76,9 @@ const PAGE_BYTES = 4_096;
  */
 export function measureFlush(folder: string): FlushFacts {
   const file = join(folder, FLUSH_TRIAL);
-  const descriptor = openSync(file, "w", 0o600);
+  // What a killed one left, or a link that somebody put there, which would lead to another file.
+  rmSync(file, { force: true });
+  const descriptor = openSync(file, "wx", 0o600);
   try {
     const page = Buffer.alloc(PAGE_BYTES, 1);
     const write = (at: number) => writeSync(descriptor, page, 0, PAGE_BYTES, at * PAGE_BYTES);

@@ -5,7 +5,16 @@ import { ACCOUNT_STATUSES, type AccountStatus } from "../domain/account.ts";
 import { LIMIT_SCOPES, type LimitFigures, type LimitScope } from "../domain/limits.ts";
 import type { Minor } from "../domain/money.ts";
 import { RESERVATION_STATES, type ReservationState } from "../domain/reservation.ts";
-import type { By, LimitRow, LimitTarget, NewAccount, Refusal, Result, Store } from "./store.ts";
+import type {
+  By,
+  LimitRow,
+  LimitTarget,
+  NewAccount,
+  Refusal,
+  ReservationView,
+  Result,
+  Store,
+} from "./store.ts";
 
 /** What an act needs and no table may hold; it stands in a key file of its own meanwhile. */
 export type Sealed = {
@@ -28,6 +37,7 @@ export type Wording = {
   account(number: string): string;
   overdraft(number: string): Minor | null;
   limit(target: LimitTarget): LimitRow | null;
+  reservation(ref: string): Pick<ReservationView, "account" | "reserveAmount"> | null;
 };
 
 const Amount = Type.Unsafe<Minor>(Type.Integer({ minimum: 0 }));
@@ -108,9 +118,15 @@ function accountsText(accounts: readonly NewAccount[], { money }: Wording): stri
   return `balances of ${sum("balance")} and overdrafts of ${sum("overdraft")} in all`;
 }
 
-function settleText(verb: string, { ref, bankBears, seen }: Static<typeof Settle>): string {
+function settleText(verb: string, args: Static<typeof Settle>, wording: Wording): string {
+  const { ref, bankBears, seen } = args;
+  const settled = wording.reservation(ref);
+  const what =
+    settled === null
+      ? ""
+      : ` (${wording.money(settled.reserveAmount)} of ${wording.account(settled.account)})`;
   const payer = bankBears ? ", the bank bears it" : "";
-  return `${verb} reservation ${ref}, which was ${seen}${payer}`;
+  return `${verb} reservation ${ref}${what}, which was ${seen}${payer}`;
 }
 
 const refused = (message: string): { ok: false; refusal: Refusal } => ({
@@ -217,13 +233,13 @@ export const ACTS = {
   }),
   "reservations release": act({
     args: Settle,
-    describe: (args) => settleText("release", args),
+    describe: (args, wording) => settleText("release", args, wording),
     perform: (store, by, { ref, bankBears, seen }) =>
       store.settle(by, ref, "release", bankBears, seen),
   }),
   "reservations debit": act({
     args: Settle,
-    describe: (args) => settleText("debit", args),
+    describe: (args, wording) => settleText("debit", args, wording),
     perform: (store, by, { ref, bankBears, seen }) =>
       store.settle(by, ref, "debit", bankBears, seen),
   }),

@@ -2,8 +2,10 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   chmodSync,
+  closeSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   statSync,
@@ -12,7 +14,15 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { createBackup } from "../../src/backup/create.ts";
-import { backupName, backupsIn, draftOf } from "../../src/backup/format.ts";
+import {
+  backupName,
+  backupsIn,
+  draftOf,
+  factsOf,
+  manifestOf,
+  pack,
+  unpack,
+} from "../../src/backup/format.ts";
 import { newBank, type TestBank } from "../cli/run.ts";
 import { tool } from "../tools.ts";
 
@@ -99,6 +109,84 @@ describe("a backup", () => {
       const { exit, err } = await bank.run(["backup", "verify", damaged]);
       expect([at, exit, err]).toEqual([at, 1, expect.stringContaining("no whole backup")]);
     }
+  });
+});
+
+describe("what a backup says of itself", () => {
+  const damaged = () => join(folder(), "ACME-20260303T000000000Z.tar.zst");
+
+  test("is under a checksum as well: no bit of its beginning changes unnoticed", async () => {
+    const { file } = await create();
+    const said = await unpack(file, null, null);
+    const whole = readFileSync(file);
+    for (let at = 0; at < 1500; at += 1) {
+      const changed = Buffer.from(whole);
+      changed[at] = (changed[at] as number) ^ (1 << (at % 8));
+      writeFileSync(damaged(), changed);
+      // What is not refused says the same; a few bits of the frame's header mean nothing.
+      expect([at, await unpack(damaged(), null, null).catch(() => said)]).toEqual([at, said]);
+    }
+  });
+
+  test("goes before how long a file in it is: a longer one is not written to the disk", async () => {
+    const work = join(folder(), "longer");
+    mkdirSync(work);
+    writeFileSync(join(work, "config.toml"), "");
+    writeFileSync(join(work, "bank.db"), Buffer.alloc(1_000_000));
+    const { file } = await create();
+    const manifest = await manifestOf(file, null);
+    const { "bank.db": database } = manifest.files;
+    const none = await factsOf(join(work, "config.toml"));
+    const descriptor = openSync(damaged(), "w");
+    // The tar is right about the length; the manifest speaks of less.
+    const told = {
+      ...manifest,
+      files: { "config.toml": none, "bank.db": { ...database, size: 9 } },
+    };
+    const files = { ...told.files, "bank.db": { ...database, size: 1_000_000 } };
+    const lying = { ...manifest, files, toJSON: () => told };
+    await pack(work, lying, { descriptor, recipients: [] });
+    closeSync(descriptor);
+    const into = join(folder(), "into");
+    mkdirSync(into);
+    await expect(unpack(damaged(), null, into)).rejects.toThrow("is not what its manifest says");
+    expect(readdirSync(into)).toEqual(["config.toml"]);
+  });
+});
+
+describe("where the disk has too little room, nothing is copied that would fill it", () => {
+  const ENDLESS = 4_000_000_000_000_000;
+
+  test("by a backup", async () => {
+    const large = await newBank();
+    try {
+      // As long as no disk has room for, though nothing is in it.
+      truncateSync(join(large.dataDir, "bank.db"), 8_000_000_000_000);
+      const { exit, err } = await large.run(["backup", "create"]);
+      expect([exit, err]).toEqual([1, expect.stringMatching(/free, and 8.0 TB are needed/)]);
+      expect(readdirSync(large.dataDir)).not.toContain("backups");
+    } finally {
+      large.remove();
+    }
+  });
+
+  test("by a file that says how much is in it", async () => {
+    const manifest = await manifestOf((await create()).file, null);
+    const files = {
+      "config.toml": await factsOf(join(bank.dataDir, "config.toml")),
+      "bank.db": await factsOf(join(bank.dataDir, "bank.db")),
+    };
+    const told = {
+      ...manifest,
+      files: { ...files, "bank.db": { ...files["bank.db"], size: ENDLESS } },
+    };
+    const lying = { ...manifest, files, toJSON: () => told };
+    const huge = join(folder(), "ACME-20260304T000000000Z.tar.zst");
+    const descriptor = openSync(huge, "w");
+    await pack(bank.dataDir, lying, { descriptor, recipients: [] });
+    closeSync(descriptor);
+    const { exit, err } = await bank.run(["backup", "verify", huge]);
+    expect([exit, err]).toEqual([1, expect.stringContaining("4000 TB are needed")]);
   });
 });
 

@@ -81,7 +81,7 @@ describe("is refused, and changes nothing,", () => {
   });
 
   test("with --dry-run", async () => {
-    const { exit, out } = await restore(inFolder("dry"), "--dry-run");
+    const { exit, out } = await restore(inFolder("dry/and/deep"), "--dry-run");
     expect([exit, JSON.parse(out)]).toMatchObject([0, { dryRun: true, bankCode: "ACME" }]);
     expect(existsSync(inFolder("dry"))).toBe(false);
   });
@@ -191,6 +191,33 @@ describe("a restored bank", () => {
     const { exit, out } = await bank.run(["verify", "--data-dir", other]);
     expect([exit, out]).toEqual([6, expect.stringContaining("the journal says 1 and 1")]);
   });
+});
+
+test("a gap that was made smaller by hand does not verify", async () => {
+  const dataDir = inFolder("smaller");
+  expect((await restore(dataDir)).exit).toBe(0);
+  const { Database } = await import("bun:sqlite");
+  const db = new Database(join(dataDir, "bank.db"));
+  for (const change of ["from_at = to_at", "to_at = from_at", "record = record + 1", "hash = ''"]) {
+    const { sql } = db
+      .query("SELECT sql FROM sqlite_schema WHERE name = 'restores_stay_as_they_are'")
+      .get() as { sql: string };
+    const was = db.query("SELECT from_at, to_at, record, hash FROM restores").values()[0] ?? [];
+    db.run("DROP TRIGGER restores_stay_as_they_are");
+    db.run(`UPDATE restores SET ${change}`);
+    db.run(sql);
+    const { exit, out } = await bank.run(["verify", "--data-dir", dataDir]);
+    expect([change, exit, out]).toEqual([
+      change,
+      6,
+      expect.stringMatching(/restore.*journal says/),
+    ]);
+    db.run("DROP TRIGGER restores_stay_as_they_are");
+    db.run("UPDATE restores SET from_at = ?, to_at = ?, record = ?, hash = ?", was as string[]);
+    db.run(sql);
+  }
+  db.close();
+  expect((await bank.run(["verify", "--data-dir", dataDir])).exit).toBe(0);
 });
 
 test("what stood in the place of a restored bank is moved aside, whole", async () => {

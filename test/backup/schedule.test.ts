@@ -55,6 +55,20 @@ test("one that was missed while no server ran is made, once", async () => {
   expect([made(), failures]).toEqual([1, []]);
 });
 
+test("one with a time to come, of a clock that was wrong, neither stands in for one nor goes", async () => {
+  const day = (n: number) => backupName("ACME", Date.now() + n * 86_400_000, false);
+  mkdirSync(folder());
+  // More days than are kept, so that the newest of all would be the last ones kept.
+  const wrong = [400, 401, 402, 403, 404, 405, 406, 407, 415, 422, 429, 436, 443, 450].map(day);
+  for (const name of wrong) writeFileSync(join(folder(), name), "");
+  schedule(0);
+  await until(() => made() > wrong.length);
+  stop();
+  expect(readdirSync(folder())).toEqual(expect.arrayContaining(wrong));
+  const { newestBackupAt } = (await bank.json(["status"])) as { newestBackupAt: string };
+  expect(Date.parse(newestBackupAt)).toBeLessThanOrEqual(Date.now());
+});
+
 test("none is due in a bank that is younger than the last time", async () => {
   schedule(Date.now());
   await Bun.sleep(300);

@@ -63,6 +63,21 @@ test("what was asked and answered is counted", async () => {
   expect(await readLive(bank.dataDir)).toBeNull();
 });
 
+test("it warns of what holds as long as it runs, not of what may be over by now", async () => {
+  const server = await bank.serve();
+  try {
+    const said = server.out().match(/^warning: .*/gm) ?? [];
+    expect(said).toContain("warning: no limits are set: any amount may be reserved (limits set)");
+    const { warnings } = await liveOf();
+    expect(warnings).toContain(
+      "requests are not authenticated: whoever reaches the port can reserve",
+    );
+    expect(warnings).toHaveLength(said.length - 1);
+  } finally {
+    await server.stop();
+  }
+});
+
 test("the socket of a server that was killed is replaced", async () => {
   const killed = await bank.serve();
   await killed.stop("SIGKILL");

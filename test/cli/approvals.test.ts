@@ -10,12 +10,13 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type OpenBank, openBank } from "../../src/bank.ts";
-import { readSecret, SHARED_SECRETS } from "../../src/keys.ts";
+import { readPinKey, readSecret, SHARED_SECRETS } from "../../src/keys.ts";
 import { ACTS } from "../../src/storage/acts.ts";
 import { canLogIn, runAs, startAs } from "./logins.ts";
 import { type Ran, run, type TestBank, words } from "./run.ts";
@@ -269,6 +270,46 @@ describe.if(mayLogIn)("whoever is killed between two steps", () => {
     expect(sealedFiles()).toEqual([]);
   }, 60_000);
 });
+
+describe.if(mayLogIn)("an export that cannot be written", () => {
+  test("is not approved, and may be rejected", async () => {
+    const output = join(folder, "nowhere/new.age");
+    const asked = await as(THANDI, `secrets export --output ${output}`, PASSPHRASE);
+    expect(asked.exit).toBe(7);
+    const { exit, err } = await as(SIPHO, "approvals approve 1 --yes");
+    expect([exit, err]).toEqual([4, expect.stringContaining("there is no folder")]);
+    expect((await as(SIPHO, "approvals reject 1 --yes --reason nowhere")).exit).toBe(0);
+  }, 30_000);
+
+  test("though it was approved stops no other command, and is written once it can be", async () => {
+    await as(THANDI, "secrets export --output FOLDER/new.age", PASSPHRASE);
+    symlinkSync("elsewhere", join(folder, "new.age.new"));
+    const { exit, err } = await as(SIPHO, "approvals approve 1 --yes");
+    expect([exit, err]).toEqual([1, expect.stringContaining("new.age")]);
+    expect((await as(SIPHO, "accounts list")).exit).toBe(0);
+    expect(existsSync(join(folder, "new.age"))).toBe(false);
+    rmSync(join(folder, "new.age.new"));
+    expect((await as(SIPHO, "accounts list")).exit).toBe(0);
+    expect(existsSync(join(folder, "new.age"))).toBe(true);
+    expect([sealedFiles(), problems()]).toEqual([[], []]);
+  }, 30_000);
+});
+
+test.if(mayLogIn)(
+  "a restored bank, which has no keys/ yet, gets its keys by two people",
+  async () => {
+    expect((await as(THANDI, "backup create --folder FOLDER/backups")).exit).toBe(0);
+    const file = join(folder, "backups", readdirSync(join(folder, "backups"))[0] ?? "");
+    rmSync(dataDir, { recursive: true });
+    expect((await as(THANDI, `backup restore ${file}`)).exit).toBe(0);
+    expect((await as(THANDI, "secrets import FOLDER/keys.age --yes", PASSPHRASE)).exit).toBe(7);
+    expect(readdirSync(join(dataDir, "keys"))).toEqual(["approval-1.json"]);
+    expect((await as(SIPHO, "approvals approve 1 --yes")).exit).toBe(0);
+    expect(readPinKey(dataDir)).toEqual(readPinKey(made.dataDir));
+    expect(problems()).toEqual([]);
+  },
+  60_000,
+);
 
 describe.if(mayLogIn)("what another approves is what they were shown", () => {
   test("a figure that was changed since is said as it is now; the journal keeps both", async () => {

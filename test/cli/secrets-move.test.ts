@@ -8,6 +8,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
@@ -120,4 +121,15 @@ test("another bank's keys are refused", async () => {
   rmSync(file);
   cpSync(passphrase, file);
   expect((await importing()).exit).toBe(1);
+});
+
+test("a link that another put in the way leads to no file of the bank", async () => {
+  const output = join(dirname(bank.dataDir), "other.age");
+  const database = join(bank.dataDir, "bank.db");
+  const before = readFileSync(database);
+  symlinkSync(database, `${output}.new`);
+  const { exit } = await bank.run(["secrets", "export", "--output", output], { stdin: PASSPHRASE });
+  expect([exit, existsSync(output)]).toEqual([1, false]);
+  expect(readFileSync(database).subarray(0, 16)).toEqual(before.subarray(0, 16));
+  rmSync(`${output}.new`);
 });

@@ -32,7 +32,7 @@ function on(day: number, ...operations: Parameters<TemporaryBank["apply"]>) {
     ),
   );
 }
-const prune = () => pruneReceipts(bank.store, BY, { before, file });
+const prune = () => pruneReceipts(bank.store, BY, { dataDir: bank.dataDir, before, file });
 const off = () => bank.store.verify().filter(({ ok }) => !ok);
 const linesOf = (text: string) =>
   text
@@ -120,6 +120,13 @@ test("a pruning that was killed on its way is finished by the next, each with it
   expect(off()).toEqual([]);
 });
 
+test("of two at once one is refused, and the archive of the other has all", async () => {
+  const [first, second] = await Promise.allSettled([prune(), prune()]);
+  expect(first).toMatchObject({ status: "fulfilled", value: { ok: true, value: { receipts: 6 } } });
+  expect(String((second as PromiseRejectedResult).reason)).toContain("are being pruned: wait");
+  expect(linesOf(Buffer.from(Bun.gunzipSync(readFileSync(file))).toString())).toHaveLength(7);
+});
+
 test("where the archive cannot be written nothing is deleted", async () => {
   const all = bank.store.receipts(100);
   writeFileSync(file, "somebody's");
@@ -132,6 +139,7 @@ test("where the archive cannot be written nothing is deleted", async () => {
 
 test("the newest receipt stays, however old, so that no number is given twice", async () => {
   const { value } = (await pruneReceipts(bank.store, BY, {
+    dataDir: bank.dataDir,
     before: MONDAY_MORNING + 30 * DAY_MS,
     file,
   })) as { value: { receipts: number } };

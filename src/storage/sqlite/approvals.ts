@@ -97,6 +97,7 @@ export function approvalsOn(
       return account === null ? `account ${number}` : `account ${number} (${account.name})`;
     },
     overdraft: (number) => reads.account(number)?.overdraft ?? null,
+    reservation: (ref) => reads.reservation(ref),
     limit: ({ scope, scopeKey }) =>
       reads.limits().find((row) => row.scope === scope && row.scopeKey === scopeKey) ?? null,
   };

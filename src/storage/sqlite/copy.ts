@@ -17,9 +17,11 @@ import { openAsItIs, WAL_FILE } from "./open.ts";
 export function copyDatabase(dataDir: string, file: string): void {
   const db = openAsItIs(dataDir);
   try {
-    db.query("VACUUM INTO ?").run(file);
+    // Opened before the copying: a flush that fails meanwhile is told to those who have the file open
+    // then, and to nobody who opens it later.
     const wal = openSync(join(dataDir, WAL_FILE), "r+");
     try {
+      db.query("VACUUM INTO ?").run(file);
       fdatasyncSync(wal);
     } finally {
       closeSync(wal);

@@ -37,11 +37,15 @@ export type Hold = { readonly accountId: number; readonly amount: number };
 export type Journal = ReturnType<typeof journalOn>;
 
 /**
- * The journal's writer on one connection; call its functions inside a write. What is `configured` to
- * be under dual control, or where that is null what was when the journal last said so, is written of
- * an operator only under an approval: every act comes by here.
+ * The journal's writer on one connection; call its functions inside a write. What `readConfigured`
+ * says is under dual control, or where that is null what was when the journal last said so, is written
+ * of an operator only under an approval: every act comes by here.
  */
-export function journalOn(db: Database, bank: Bank, configured: readonly ControlledKind[] | null) {
+export function journalOn(
+  db: Database,
+  bank: Bank,
+  readConfigured: () => readonly ControlledKind[] | null,
+) {
   const newest = db.query("SELECT id, hash FROM journal WHERE id = (SELECT max(id) FROM journal)");
   const hashOfRecord = db.query("SELECT hash FROM journal WHERE id = ?");
   const start = chainStart(bank);
@@ -83,6 +87,7 @@ export function journalOn(db: Database, bank: Bank, configured: readonly Control
 
   const head = (): ChainHead => (newest.get() as ChainHead | null) ?? start;
 
+  let configured = readConfigured();
   const controlNow = db.query("SELECT dual_control AS kinds FROM bank");
   const setControl = db.query("UPDATE bank SET dual_control = ?");
 
@@ -151,6 +156,11 @@ export function journalOn(db: Database, bank: Bank, configured: readonly Control
   return {
     head,
     noteControl,
+
+    /** Looks again at what is configured: whoever opened the bank may have waited for long. */
+    readControl(): void {
+      configured = readConfigured();
+    },
 
     hashOf: (record: number): Uint8Array | null =>
       (hashOfRecord.get(record) as { hash: Uint8Array } | null)?.hash ?? null,

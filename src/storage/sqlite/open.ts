@@ -11,6 +11,7 @@ export const DATABASE_FILE = "bank.db";
 export const WAL_FILE = `${DATABASE_FILE}-wal`;
 export const LOCK_FILE = "serve.lock";
 const BACKUP_LOCK = "backup.lock";
+const PRUNE_LOCK = "prune.lock";
 
 /** "TxBk", in the header of every database of ours: a foreign file is told by its absence. */
 const APPLICATION_ID = 0x5478426b;
@@ -345,6 +346,11 @@ export function lockForServing(
 /** Takes the right to make a backup of the data dir; gives the function that lets it go. */
 export function lockForBackup(dataDir: string): () => void {
   return lock(dataDir, BACKUP_LOCK, `another backup of ${dataDir} is being made: wait for it`);
+}
+
+/** Takes the right to prune the receipts of the data dir; gives the function that lets it go. */
+export function lockForPruning(dataDir: string): () => void {
+  return lock(dataDir, PRUNE_LOCK, `receipts of ${dataDir} are being pruned: wait for that`);
 }
 
 /** The lock is SQLite's own on a file beside the database, so a killed process leaves none behind. */

@@ -1,6 +1,7 @@
 // What the journal's acts set, followed from its beginning and compared with what the tables say:
 // overdrafts and statuses, which buyer is whose, who is blocked, and the limits.
 import type { Database } from "bun:sqlite";
+import type { NewRestore } from "../store.ts";
 import { LIMIT_COLUMNS } from "./admin.ts";
 import { perAccount } from "./recount.ts";
 
@@ -23,6 +24,10 @@ const USUAL: Setting = { overdraft: 0, status: "active" };
 /** Made by `accounts new`, by an import or with a demo bank. */
 const isMade = (detail: object): detail is Made => "buyers" in detail;
 
+type Gap = Pick<NewRestore, "from" | "to" | "record" | "hash">;
+const gapText = ({ from, to, record, hash }: Gap): string =>
+  `from ${from} to ${to}, after record ${record} with the hash ${hash}`;
+
 /** One sum stands for all buyers of an account, in whatever order they came and went. */
 const buyerFigure = (buyerId: string): number => Bun.hash.xxHash32(buyerId);
 
@@ -42,7 +47,8 @@ export function settingsOf(db: Database) {
   const buyers = perAccount(0);
   const blocked = new Set<string>();
   const limits = new Map<string, Figures>();
-  const restores = { made: 0, open: 0 };
+  const gaps: string[] = [];
+  let unacknowledged = 0;
   let prunedBefore: number | null = null;
 
   const idOf = (number: string) => (selectId.get(number) as { id: number } | null)?.id ?? 0;
@@ -75,12 +81,12 @@ export function settingsOf(db: Database) {
       buyers.add(idOf(number), -buyerFigure(buyerId)),
     "accounts block-buyer": (buyerId) => void blocked.add(buyerId),
     "accounts unblock-buyer": (buyerId) => void blocked.delete(buyerId),
-    "backup restore"() {
-      restores.made += 1;
-      restores.open += 1;
+    "backup restore"(_, gap: Gap) {
+      gaps.push(gapText(gap));
+      unacknowledged += 1;
     },
     "restore acknowledge"() {
-      restores.open = 0;
+      unacknowledged = 0;
     },
     "receipts prune"(_, { before }: { before: number }) {
       prunedBefore = Math.max(prunedBefore ?? before, before);
@@ -139,11 +145,15 @@ export function settingsOf(db: Database) {
       );
       const marks = (buyerIds: Iterable<string>) => new Map([...buyerIds].map((id) => [id, true]));
       const now = db.query("SELECT buyer_id FROM blocked_buyers").values().flat() as string[];
-      const { made, open } = db
-        .query("SELECT count(*) AS made, count(*) - count(acknowledged_by) AS open FROM restores")
-        .get() as typeof restores;
+      const restores = db
+        .query(
+          `SELECT from_at AS "from", to_at AS "to", record, hash, acknowledged_by IS NULL AS open
+           FROM restores ORDER BY id`,
+        )
+        .all() as (Gap & { open: number })[];
+      const open = restores.filter((restore) => restore.open === 1).length;
       const pruned = db.query("SELECT receipts_pruned_before FROM bank").values().flat()[0];
-      const isAsJournalled = made === restores.made && open === restores.open;
+      const isAsJournalled = restores.length === gaps.length && open === unacknowledged;
       return [
         ...(pruned === prunedBefore
           ? []
@@ -151,9 +161,15 @@ export function settingsOf(db: Database) {
         ...(isAsJournalled
           ? []
           : [
-              `restores: ${made}, ${open} of them not acknowledged; the journal says ` +
-                `${restores.made} and ${restores.open}`,
+              `restores: ${restores.length}, ${open} of them not acknowledged; the journal says ` +
+                `${gaps.length} and ${unacknowledged}`,
             ]),
+        ...restores.map(gapText).flatMap((gap, at) => {
+          const noted = gaps[at];
+          return noted === undefined || noted === gap
+            ? []
+            : [`restore: forgotten is ${gap}; the journal says ${noted}`];
+        }),
         ...differences<Figures>(limits, seen, (target, was = {}, is = {}) => {
           const [before, after] = [figuresText(was), figuresText(is)];
           return before === after ? null : `limits of ${target}: ${after}, set was ${before}`;

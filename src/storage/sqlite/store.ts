@@ -126,13 +126,15 @@ export type SqliteStore = Store & {
 };
 
 /**
- * `dualControl`: what an operator does only under an approval; what was noted, where it is missing. `dryRun`: each write of an admin is done, gives what it comes to, and is rolled back. `walBytes`:
- * the WAL's length while it serves; tests that start many servers keep it short.
+ * `dualControl`: reads what an operator does only under an approval, asked before each act; what was
+ * noted, where it is missing. `dryRun`: each write of an admin is done, gives what it comes to, and is
+ * rolled back. `walBytes`: the WAL's length while it serves; tests that start many servers keep it
+ * short.
  */
 export type SqliteStoreOptions = StoreOptions & {
   readonly serving: boolean;
   readonly dryRun?: boolean;
-  readonly dualControl?: readonly ControlledKind[];
+  readonly dualControl?: () => readonly ControlledKind[];
   readonly walBytes?: number;
 };
 
@@ -153,7 +155,7 @@ export function openSqliteStore(dataDir: string, options: SqliteStoreOptions): S
 function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): SqliteStore {
   const bank = readBank(db);
   checkPinKey(db, options.pinKey);
-  const journal = journalOn(db, bank, options.dualControl ?? null);
+  const journal = journalOn(db, bank, options.dualControl ?? (() => null));
   const purchases = purchasesOn(db, { bank, journal, options });
   const admin = adminOn(db, { bank, journal, purchases, options });
   const reads = readsOn(db, bank);
@@ -172,7 +174,9 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
   /** Runs one admin act in one commit. A refusal rolls back and comes out as a value. */
   function write<T>(act: () => T): Result<T> {
     // An act under an approval is a write within a write: a savepoint of the one commit.
-    const undo = options.dryRun === true && !db.inTransaction;
+    const isOuter = !db.inTransaction;
+    const undo = options.dryRun === true && isOuter;
+    if (isOuter) journal.readControl();
     const inCommit = db.transaction(() => {
       const value = act();
       if (undo) throw new Undone(value);
