@@ -224,7 +224,7 @@ function linesOf(metric: Metric, facts: Facts): string[] {
   return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...samples];
 }
 
-export const metricsText = (facts: Facts): string =>
+const metricsText = (facts: Facts): string =>
   `${METRICS.flatMap((metric) => linesOf(metric, facts)).join("\n")}\n`;
 
 // ---------------------------------------------------------------- the listener
