@@ -277,6 +277,8 @@ export function serveMetrics(port: number, source: MetricsSource) {
       }
       return new Response(text, { headers: { "content-type": TEXT_FORMAT } });
     },
+    // Without this the runtime prints where it happened, among the lines of the log.
+    error: ({ message }) => new Response(`They cannot be read: ${message}\n`, { status: 500 }),
   });
   return {
     url: `http://127.0.0.1:${server.port}/metrics`,
