@@ -5,7 +5,13 @@ import { basename, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { type Backup, backupFolder, backupKeys, createBackup } from "../src/backup/create.ts";
 import { problemsOf } from "../src/backup/examine.ts";
-import { type BackupFile, backupsIn, type Manifest, manifestOf } from "../src/backup/format.ts";
+import {
+  type BackupFile,
+  backupsIn,
+  isEncrypted,
+  type Manifest,
+  manifestOf,
+} from "../src/backup/format.ts";
 import { newKeyFile, readKeyFile } from "../src/backup/key-file.ts";
 import { type Restored, restoreBackup, targetOf } from "../src/backup/restore.ts";
 import { removeExpired } from "../src/backup/schedule.ts";
@@ -150,8 +156,9 @@ function addList(backup: Command): void {
     );
 }
 
-/** The keys named, or those of a data dir that is named. */
-async function keysFor({ keyFile, dataDir }: KeyOption & CommonOptions) {
+/** The keys named, or those of a data dir that is named, whose config.toml nothing else is asked of. */
+async function keysFor(file: string, { keyFile, dataDir }: KeyOption & CommonOptions) {
+  if (!isEncrypted(file)) return null;
   if (keyFile !== undefined) return readKeyFile(resolve(keyFile));
   if (dataDir === undefined || !existsSync(dataDir)) return null;
   return backupKeys({ dataDir: resolve(dataDir), config: readConfig(resolve(dataDir)) });
@@ -177,7 +184,7 @@ function addVerify(backup: Command): void {
     .action(
       typedAction<[string], KeyOption & { workFolder: string }>(async ([file], options) => {
         giveWay();
-        const keys = await keysFor(options);
+        const keys = await keysFor(file, options);
         const { manifest, checks } = await verifyBackup(resolve(file), keys, options.workFolder);
         const problems = problemsOf(checks);
         const ok = problems.length === 0;
@@ -297,7 +304,7 @@ function addRestore(backup: Command): void {
         const dataDir = dataDirOf(options);
         const dryRun = options.dryRun === true;
         if (options.json !== true) note(`data dir: ${dataDir}`);
-        const keys = await keysFor(options);
+        const keys = await keysFor(file, options);
         const { bankCode } = await manifestOf(resolve(file), keys);
         const target = targetOf(dataDir);
         if (target.kind === "foreign") {

@@ -20,13 +20,17 @@ export function register(program: Command): void {
   }).action(
     withBank(({ store, by, bank }) => {
       const acknowledged = unwrap(store.acknowledgeRestore(by));
+      const paused = store.bank().salesPaused;
       const time = (at: number) => localTimeText(at, bank.timeZone);
       return {
         json: { acknowledged: acknowledged.map(restoreJson), reason: by.reason },
         text: () =>
           [
             ...acknowledged.map(({ from, to }) => `Forgotten: ${time(from)} to ${time(to)}.`),
-            "Reserves are decided again. The finding stays at the head of the exception",
+            paused === null
+              ? "Reserves are decided again."
+              : `Sales stay paused (${paused.reason}): transact-bank sales resume.`,
+            "The finding stays at the head of the exception",
             "report until it is closed (transact-bank findings close).",
           ].join("\n"),
       };

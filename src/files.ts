@@ -2,7 +2,6 @@
 import {
   chmodSync,
   closeSync,
-  constants,
   fsyncSync,
   lstatSync,
   mkdirSync,
@@ -10,6 +9,7 @@ import {
   readdirSync,
   realpathSync,
   renameSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
@@ -28,13 +28,13 @@ export function syncFile(file: string): void {
 /** A new name in a folder is on the disk once the folder was flushed. */
 export const syncFolder = (folder: string): void => syncFile(folder);
 
-const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
-
 /** Writes a file whole or not at all, 0600, on the disk when it returns. */
 export function writeFileDurably(file: string, content: string | Uint8Array): void {
   const temporary = `${file}.new`;
-  // A link of that name, in a folder where somebody else writes too, would lead to any file of ours.
-  const descriptor = openSync(temporary, NEW_FILE, 0o600);
+  // A plain file was left by a killed process, or is of somebody who wants to read along. Anything
+  // else, such as a link to another file of ours, stays and is refused.
+  if (lstatSync(temporary, { throwIfNoEntry: false })?.isFile()) rmSync(temporary, { force: true });
+  const descriptor = openSync(temporary, "wx", 0o600);
   try {
     writeFileSync(descriptor, content);
     fsyncSync(descriptor);

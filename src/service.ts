@@ -2,9 +2,10 @@
 // deleted here: only the program, the unit, the user and an empty folder.
 import {
   chmodSync,
-  chownSync,
+  constants,
   copyFileSync,
   existsSync,
+  lchownSync,
   mkdirSync,
   readFileSync,
   renameSync,
@@ -13,7 +14,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname } from "node:path";
-import { syncFolder } from "./files.ts";
+import { strangersPart, syncFile, syncFolder } from "./files.ts";
 import { readUnit, SERVICE, type UnitOptions, unitText } from "./service-unit.ts";
 import { DATABASE_FILE } from "./storage/sqlite/open.ts";
 
@@ -56,19 +57,32 @@ export function assertSystemd(): void {
 const holds = (file: string, content: Uint8Array | string): boolean =>
   existsSync(file) && readFileSync(file).equals(Buffer.from(content));
 
-/** Puts a file in its place whole, for everybody to read. */
+/** Puts a file in its place whole, for everybody to read; `write` makes a new one. */
 function place(file: string, mode: number, write: (unfinished: string) => void): void {
   const unfinished = `${file}.new`;
+  rmSync(unfinished, { force: true });
   write(unfinished);
   chmodSync(unfinished, mode);
+  syncFile(unfinished);
   renameSync(unfinished, file);
   syncFolder(dirname(file));
 }
 
+/** Whoever can exchange the program has what the service has: the money. */
+function assertNobodyElses(program: string): void {
+  const theirs = strangersPart(dirname(program), process.geteuid?.() ?? 0);
+  if (theirs === null) return;
+  throw new ServiceRefused(
+    `${theirs} is another user's or open to all, who could exchange the program in it: name ` +
+      "another --program",
+  );
+}
+
 /** Copies the running program to where services expect it; false where it is there. */
 export function placeProgram(running: string, program: string): boolean {
+  assertNobodyElses(program);
   if (running === program || holds(program, readFileSync(running))) return false;
-  place(program, 0o755, (unfinished) => copyFileSync(running, unfinished));
+  place(program, 0o755, (unfinished) => copyFileSync(running, unfinished, constants.COPYFILE_EXCL));
   return true;
 }
 
@@ -86,7 +100,7 @@ function makeDataDir(dataDir: string, { uid, gid }: { uid: number; gid: number }
   if (!existsSync(dataDir)) {
     mkdirSync(dirname(dataDir), { recursive: true, mode: 0o755 });
     mkdirSync(dataDir, { mode: 0o700 });
-    chownSync(dataDir, uid, gid);
+    lchownSync(dataDir, uid, gid);
   }
   return statSync(dataDir).uid;
 }
@@ -109,7 +123,8 @@ export function install(options: UnitOptions, running: string): Installed {
   const { dataDir } = options;
   const owner = makeDataDir(dataDir, user);
   const unitChanged = !holds(UNIT_FILE, text);
-  if (unitChanged) place(UNIT_FILE, 0o644, (unfinished) => writeFileSync(unfinished, text));
+  if (unitChanged)
+    place(UNIT_FILE, 0o644, (unfinished) => writeFileSync(unfinished, text, { flag: "wx" }));
   run(["systemctl", "daemon-reload"]);
   run(["systemctl", "enable", SERVICE]);
   return {

@@ -1,6 +1,14 @@
 // The unit: what systemd itself says of it, how exposed it leaves the service, what it refuses.
 import { afterAll, describe, expect, test } from "bun:test";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { placeProgram } from "../src/service.ts";
@@ -120,4 +128,26 @@ test("the program is copied to its place whole, for all to run, and only where i
   expect(readFileSync(program, "utf8")).toBe("new");
   expect(placeProgram(running, program)).toBe(false);
   expect(placeProgram(program, program)).toBe(false);
+});
+
+describe("the program is copied as root, so", () => {
+  const running = join(folder, "compiled");
+  writeFileSync(running, "new");
+
+  test("what somebody put in the way is not written through", () => {
+    const program = join(folder, "linked");
+    const victim = join(folder, "victim");
+    writeFileSync(victim, "untouched");
+    symlinkSync(victim, `${program}.new`);
+    expect(placeProgram(running, program)).toBe(true);
+    expect(readFileSync(program, "utf8")).toBe("new");
+    expect(readFileSync(victim, "utf8")).toBe("untouched");
+  });
+
+  test("a folder in which others could exchange it is refused", () => {
+    const open = join(folder, "open");
+    mkdirSync(open);
+    chmodSync(open, 0o777);
+    expect(() => placeProgram(running, join(open, "program"))).toThrow("who could exchange");
+  });
 });

@@ -18,6 +18,7 @@ import { Value } from "@sinclair/typebox/value";
 import { Decrypter, Encrypter } from "age-encryption";
 import { createTarDecoder, createTarPacker, type ParsedTarEntry } from "modern-tar";
 import { CONFIG_FILE } from "../config.ts";
+import { MIGRATIONS } from "../storage/sqlite/migrate.ts";
 import { DATABASE_FILE } from "../storage/sqlite/open.ts";
 import { bytesText } from "../units.ts";
 import { type BackupKeys, KeyFileError } from "./key-file.ts";
@@ -211,6 +212,13 @@ async function readManifest({ header, body }: ParsedTarEntry): Promise<Manifest>
   throw new Error("its manifest is not of a form that this program knows");
 }
 
+function assertKnown({ program, schemaVersion }: Manifest): void {
+  if (schemaVersion <= MIGRATIONS.length) return;
+  throw new BackupError(
+    `transact-bank ${program} made this backup, and this program is older: use that one`,
+  );
+}
+
 /** Hashes one entry of a backup, and writes it to a new file where one is named. */
 async function take(body: ReadableStream<Uint8Array>, file: string | null): Promise<FileFacts> {
   if (file === null) return written(body, null);
@@ -258,6 +266,7 @@ export async function unpack(
     for await (const entry of await contentOf(file, keys)) {
       if (manifest === null) {
         manifest = await readManifest(entry);
+        assertKnown(manifest);
         const sizes = CONTENT.map((name) => manifest?.files[name].size ?? 0);
         if (folder !== null)
           assertRoom(

@@ -36,12 +36,16 @@ export type Target =
   | { readonly kind: "bank"; readonly code: string | null }
   | { readonly kind: "foreign" };
 
-/** What a restore would meet in a data dir; one with keys/ alone is empty. */
+/**
+ * What a restore would meet in a data dir; one with keys/ alone is empty. So is one where a restore was
+ * killed that had moved the bank aside: whatever else stands there stood beside that bank.
+ */
 export function targetOf(dataDir: string): Target {
   if (!existsSync(dataDir)) return { kind: "empty" };
   const names = readdirSync(dataDir);
   if (names.includes(DATABASE_FILE)) return { kind: "bank", code: bankCodeOf(dataDir) };
-  return { kind: names.every(isOwnFile) ? "empty" : "foreign" };
+  const isEmpty = names.includes(WORK_FOLDER) || names.every(isOwnFile);
+  return { kind: isEmpty ? "empty" : "foreign" };
 }
 
 export type Restored = {
@@ -77,6 +81,11 @@ export async function restoreBackup(
     }
     const from = Date.parse(manifest.createdAt);
     const to = Date.now();
+    if (!how.replace && existsSync(join(dataDir, DATABASE_FILE))) {
+      throw new BackupError(
+        `a bank was made in ${dataDir} meanwhile: it stays, nothing was restored`,
+      );
+    }
     if (!how.dryRun) noteForgotten(work, { manifest, file, from, to, by: how.by });
     const movedTo = how.dryRun ? null : putInPlace(work, dataDir, to);
     const keys = readPinKey(dataDir) === null ? "missing" : "there";

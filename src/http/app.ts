@@ -76,10 +76,11 @@ function logAnswer(
   { route, peer, arrival }: { route: Route; peer: string; arrival: Arrival },
   answer: Answer,
 ): void {
-  // What never was looked at is turned away too, whatever its status.
-  const [level, event] = route === "other" ? (["info", "refused"] as const) : eventOf(answer);
-  if (!log.takes(level)) return;
   const { status, code = "", why = "" } = answer;
+  // What never was looked at is turned away too, whatever its status.
+  const isUnknown = route === "other" && status !== 200;
+  const [level, event] = isUnknown ? (["info", "refused"] as const) : eventOf(answer);
+  if (!log.takes(level)) return;
   const told = status === NOT_ANSWERED ? "closed without an answer" : `answered ${status}`;
   const parts = [`${route} from ${peer} was ${told}`, code, why].filter((part) => part !== "");
   log.line(level, event, parts.join(" "), {
@@ -139,7 +140,9 @@ function endpoint(parts: Parts, decide: Decide) {
     const reason = turnedAway(peer, request.headers.get("authorization"));
     if (reason !== null) return unauthenticated(reason);
     const bytes = await readBody(request);
-    if (bytes === null) return turn("body too large", answers.tooLarge());
+    if (bytes === "too large") return turn("body too large", answers.tooLarge());
+    // Nobody hears the answer, and it is no fault of ours.
+    if (bytes === "incomplete") return turn("body incomplete", answers.malformed("incomplete"));
     const { signatureSecrets } = authentication;
     const signature = checkSignature(request.headers.get("signature"), bytes, signatureSecrets);
     if (signature === "missing" || signature === "wrong") {

@@ -9,17 +9,21 @@ export function isDeclaredTooLarge(request: Request): boolean {
   return Number(request.headers.get("content-length") ?? 0) > LARGEST_BODY;
 }
 
-/** The bytes as received, or null as soon as they are over the limit. */
-export async function readBody(request: Request): Promise<Uint8Array | null> {
-  if (request.headers.has("content-length")) {
-    return new Uint8Array(await request.arrayBuffer());
-  }
+/** The bytes as received, or why there are none: over the limit, or the caller went away. */
+export async function readBody(request: Request): Promise<Uint8Array | "too large" | "incomplete"> {
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of request.body ?? []) {
-    length += chunk.byteLength;
-    if (length > LARGEST_BODY) return null;
-    chunks.push(chunk);
+  try {
+    if (request.headers.has("content-length")) {
+      return new Uint8Array(await request.arrayBuffer());
+    }
+    for await (const chunk of request.body ?? []) {
+      length += chunk.byteLength;
+      if (length > LARGEST_BODY) return "too large";
+      chunks.push(chunk);
+    }
+  } catch {
+    return "incomplete";
   }
   return Buffer.concat(chunks);
 }

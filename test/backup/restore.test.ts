@@ -1,10 +1,23 @@
 // Restoring: into what it may be put, what the bank knows then of what it has forgotten, and what it
 // answers until somebody has looked at that.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { cpSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import {
+  closeSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { backupName, pack, unpack } from "../../src/backup/format.ts";
+import { restoreBackup } from "../../src/backup/restore.ts";
 import { openBank } from "../../src/bank.ts";
 import { lockForServing } from "../../src/storage/sqlite/open.ts";
+import { wayBack } from "../../src/upgrade.ts";
 import { newBank, type TestBank } from "../cli/run.ts";
 import { BY, done, reserveOperation, resultOperation } from "../storage/bank.ts";
 
@@ -87,6 +100,50 @@ describe("is refused, and changes nothing,", () => {
   });
 });
 
+test("is not held up by a config.toml that is damaged, where no key is needed", async () => {
+  const dataDir = inFolder("damaged-config");
+  cpSync(bank.dataDir, dataDir, { recursive: true });
+  writeFileSync(join(dataDir, "config.toml"), "port = = 3");
+  expect(await restore(dataDir, "--replace", "ACME")).toMatchObject({ exit: 0 });
+});
+
+test("is refused where a newer program made the backup, which is named", async () => {
+  const work = inFolder("newer");
+  const made = await unpack(file, null, mkdirSync(work, { recursive: true }) ?? work);
+  const newer = inFolder("ACME-20260305T000000000Z.tar.zst");
+  const descriptor = openSync(newer, "w");
+  const manifest = { ...made, schemaVersion: 99, program: "9.9.9" };
+  await pack(work, manifest, { descriptor, recipients: [] });
+  closeSync(descriptor);
+  for (const args of [["verify"], ["restore", "--data-dir", inFolder("older")]]) {
+    const { exit, err } = await bank.run(["backup", ...args, newer]);
+    expect([exit, err]).toEqual([1, expect.stringContaining("transact-bank 9.9.9 made")]);
+  }
+  expect(existsSync(inFolder("older"))).toBe(false);
+});
+
+test("into a bank that a newer program has goes by that bank's code, and never takes another's", async () => {
+  const dataDir = inFolder("upgraded");
+  cpSync(bank.dataDir, dataDir, { recursive: true });
+  const { Database } = await import("bun:sqlite");
+  const db = new Database(join(dataDir, "bank.db"));
+  db.run("PRAGMA user_version = 99");
+  db.close();
+  // Another bank's backup in the same folder, and the newest there.
+  const { mtimeMs } = statSync(file);
+  const others = join(dataDir, "backups", backupName("OTHER", mtimeMs + 60_000, false));
+  cpSync(file, others);
+  expect(await wayBack(dataDir)).toBe(join(dataDir, "backups", basename(file)));
+  const made = await unpack(file, null, mkdirSync(inFolder("others"), { recursive: true }) ?? "");
+  const descriptor = openSync(others, "w");
+  await pack(inFolder("others"), { ...made, bankCode: "OTHER" }, { descriptor, recipients: [] });
+  closeSync(descriptor);
+  const to = ["--replace", "OTHER", "--data-dir", dataDir];
+  const { exit, err } = await bank.run(["backup", "restore", others, ...to]);
+  expect([exit, err]).toEqual([4, expect.stringContaining("holds bank ACME")]);
+  expect((await restore(dataDir, "--replace", "ACME")).exit).toBe(0);
+});
+
 describe("a restored bank", () => {
   let dataDir: string;
   beforeAll(async () => {
@@ -154,6 +211,16 @@ describe("a restored bank", () => {
     expect([exit, err]).toEqual([4, expect.stringContaining("restore acknowledge")]);
   });
 
+  test("that was paused by hand as well is told so, and stays paused", async () => {
+    const paused = inFolder("paused");
+    expect((await restore(paused)).exit).toBe(0);
+    await bank.run(["sales", "pause", "--reason", "a doubt", "--yes", "--data-dir", paused]);
+    const to = ["--reason", "compared", "--data-dir", paused];
+    const { exit, out } = await bank.run(["restore", "acknowledge", ...to]);
+    expect([exit, out]).toEqual([0, expect.stringContaining("sales resume")]);
+    expect(out).not.toContain("Reserves are decided again");
+  });
+
   test("needs a reason, sells again, and keeps the gap at the head of the report", async () => {
     expect((await command("restore", "acknowledge")).exit).toBe(2);
     const acknowledged = await command("restore", "acknowledge", "--reason", "compared");
@@ -191,6 +258,28 @@ describe("a restored bank", () => {
     const { exit, out } = await bank.run(["verify", "--data-dir", other]);
     expect([exit, out]).toEqual([6, expect.stringContaining("the journal says 1 and 1")]);
   });
+});
+
+test("one that was killed as the former bank was moved aside goes on, whatever else stands there", async () => {
+  const dataDir = inFolder("killed");
+  cpSync(bank.dataDir, dataDir, { recursive: true });
+  writeFileSync(join(dataDir, "certificate.pem"), "");
+  mkdirSync(join(dataDir, "replaced-20260302T000000000Z"));
+  renameSync(join(dataDir, "bank.db"), join(dataDir, "replaced-20260302T000000000Z", "bank.db"));
+  mkdirSync(join(dataDir, "restore.tmp"));
+  expect(await restore(dataDir)).toMatchObject({ exit: 0 });
+  const names = readdirSync(dataDir);
+  expect(names).toEqual(expect.arrayContaining(["bank.db", "certificate.pem", "keys"]));
+  expect(names).not.toContain("restore.tmp");
+});
+
+test("a bank that is made in the folder meanwhile stays", async () => {
+  const dataDir = inFolder("meanwhile");
+  const how = { keys: null, by: BY, replace: false, dryRun: false };
+  const restoring = restoreBackup(file, dataDir, how);
+  cpSync(join(bank.dataDir, "bank.db"), join(dataDir, "bank.db"));
+  await expect(restoring).rejects.toThrow("a bank was made");
+  expect(readdirSync(dataDir)).toEqual(["bank.db"]);
 });
 
 test("a gap that was made smaller by hand does not verify", async () => {

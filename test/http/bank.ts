@@ -97,6 +97,7 @@ export type TestBankOptions = {
   readonly budgetMs?: number;
   readonly paths?: { readonly reserveFunds: string; readonly transactResult: string };
   readonly log?: Log;
+  readonly openApi?: string;
 };
 
 export type TestBank = {
@@ -150,6 +151,7 @@ export function testBank(options: TestBankOptions = {}): TestBank {
     paths: options.paths ?? { reserveFunds: "/reserveFunds", transactResult: "/transactResult" },
     https: false,
     ...(options.log === undefined ? {} : { log: options.log }),
+    openApi: options.openApi ?? null,
   });
   const request = async (path: string, init: RequestInit) =>
     answerOf(await app.handle(new Request(`http://localhost${path}`, init)));

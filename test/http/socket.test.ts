@@ -191,19 +191,30 @@ describe("over a socket", () => {
     connection.destroy();
   });
 
-  test("who hangs up in the middle of a body changes nothing", async () => {
-    const raasTxnRef = newRequestId();
-    const body = JSON.stringify(reserveBody({ raasTxnRef }));
-    const connection = await rawConnection(bank().url);
-    connection.send(postHead("/reserveFunds", [`Content-Length: ${body.length}`]));
-    connection.send(body.slice(0, -1));
-    await Bun.sleep(20);
-    connection.destroy();
-    await Bun.sleep(50);
-    expect(bank().store.reservation(raasTxnRef)).toBeNull();
-    expect(await statusOf(bank().url, { body })).toBe(200);
-    expect(bank().store.reservation(raasTxnRef)).not.toBeNull();
-  });
+  test.each(["Content-Length", "Transfer-Encoding"])(
+    "who hangs up in the middle of a body changes nothing, and was turned away (%s)",
+    async (framing) => {
+      const incomplete = () =>
+        bank()
+          .store.receipts(1_000)
+          .filter(({ message }) => message === "body incomplete").length;
+      const before = incomplete();
+      const raasTxnRef = newRequestId();
+      const body = JSON.stringify(reserveBody({ raasTxnRef }));
+      const isChunked = framing === "Transfer-Encoding";
+      const connection = await rawConnection(bank().url);
+      const size = isChunked ? "chunked" : body.length;
+      connection.send(postHead("/reserveFunds", [`${framing}: ${size}`]));
+      connection.send(isChunked ? chunk(body) : body.slice(0, -1));
+      await Bun.sleep(20);
+      connection.destroy();
+      for (let tries = 0; tries < 100 && incomplete() === before; tries += 1) await Bun.sleep(20);
+      expect(incomplete()).toBe(before + 1);
+      expect(bank().store.reservation(raasTxnRef)).toBeNull();
+      expect(await statusOf(bank().url, { body })).toBe(200);
+      expect(bank().store.reservation(raasTxnRef)).not.toBeNull();
+    },
+  );
 
   test("a body in pieces", async () => {
     const body = JSON.stringify(reserveBody({ channelName: "日本" }));

@@ -25,6 +25,7 @@ const log = createLog({
 describe("every answer", () => {
   const bank = sharedBank({
     log,
+    openApi: "{}",
     authentication: { basic: { user: "u", passwords: () => ["p"] } },
   });
   const headers = { authorization: `Basic ${btoa("u:p")}` };
@@ -90,6 +91,14 @@ describe("every answer", () => {
       "debug",
       "",
     ],
+    [
+      "the description",
+      () => bank().request("/openapi.json", { method: "GET" }),
+      200,
+      "answered",
+      "debug",
+      "",
+    ],
   ] as [string, () => Promise<Answer>, number, string, string, string][])(
     "%s has a name, which stands in its receipt and in the log",
     async (what, ask, status, event, level, why) => {
@@ -98,7 +107,7 @@ describe("every answer", () => {
       expect(answer.status).toBe(status);
       expect(parseTraceId(traceId)).not.toBeNull();
       expect(lines.at(-1)).toMatchObject({ traceId, status, event, level, why });
-      if (what === "a health check") return;
+      if (["a health check", "the description"].includes(what)) return;
       await bank().engine.drained();
       expect(bank().store.receipt(traceId)).toMatchObject({ traceId, status });
     },
