@@ -57,7 +57,9 @@ export function permissions({ dataDir, files }: Facts, folder: Folder): Verdict 
 }
 
 export function configuration({ config }: Facts): Verdict {
-  if (!config.ok) return fail(config.why, "Correct config.toml; docs/configuration.md lists every key.");
+  if (!config.ok) {
+    return fail(config.why, "Correct config.toml; docs/configuration.md lists every key.");
+  }
   return ok("config.toml is right");
 }
 
