@@ -244,11 +244,11 @@ async function importFile(session: Session, path: string): Promise<Answer> {
   refuseRows(file, [...bad, ...add(session, good, true)]);
 
   const total = totalOf(good);
-  const what = `${good.length} accounts with ${money(total, bank)} in all`;
+  const accounts = good.length === 1 ? "1 account" : `${good.length} accounts`;
+  const what = `${accounts} with ${money(total, bank)} in all`;
   const json = { accounts: good.length, balanceMinor: total, currency: bank.currency, dryRun };
   const controlled = isControlled(session, good);
-  if (dryRun && !controlled)
-    return { json, text: () => `Every row is good: ${what}. Nothing was imported.` };
+  if (dryRun && !controlled) return { json, text: () => `Every row is good: imported ${what}.` };
   await confirm(session, `Import ${what}?`);
   if (controlled) return askForImport(session, file, good);
   if (canAsk(session)) note(`Writing ${good.length} accounts, which may take some seconds ...`);

@@ -8,6 +8,7 @@ import { type BackupFile, backupsIn, manifestOf } from "./backup/format.ts";
 import { readConfig } from "./config.ts";
 import { MIGRATIONS } from "./storage/sqlite/migrate.ts";
 import {
+  bankCodeOf,
   CannotOpen,
   DATABASE_FILE,
   lockForServing,
@@ -79,8 +80,8 @@ async function backupBefore(source: BackupSource): Promise<Backup> {
 
 /** The newest backup that this program can restore, beside a bank that a later one migrated. */
 export async function wayBack(dataDir: string): Promise<string | null> {
-  const config = readConfig(dataDir);
-  for (const { file, encrypted } of backupsIn(backupFolder({ dataDir, config }), null)) {
+  const folder = backupFolder({ dataDir, config: readConfig(dataDir) });
+  for (const { file, encrypted } of backupsIn(folder, bankCodeOf(dataDir))) {
     if (encrypted || (await isReadable(file))) return file;
   }
   return null;

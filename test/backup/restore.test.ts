@@ -12,11 +12,12 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
-import { pack, unpack } from "../../src/backup/format.ts";
+import { basename, dirname, join } from "node:path";
+import { backupName, pack, unpack } from "../../src/backup/format.ts";
 import { restoreBackup } from "../../src/backup/restore.ts";
 import { openBank } from "../../src/bank.ts";
 import { lockForServing } from "../../src/storage/sqlite/open.ts";
+import { wayBack } from "../../src/upgrade.ts";
 import { newBank, type TestBank } from "../cli/run.ts";
 import { BY, done, reserveOperation, resultOperation } from "../storage/bank.ts";
 
@@ -119,6 +120,28 @@ test("is refused where a newer program made the backup, which is named", async (
     expect([exit, err]).toEqual([1, expect.stringContaining("transact-bank 9.9.9 made")]);
   }
   expect(existsSync(inFolder("older"))).toBe(false);
+});
+
+test("into a bank that a newer program has goes by that bank's code, and never takes another's", async () => {
+  const dataDir = inFolder("upgraded");
+  cpSync(bank.dataDir, dataDir, { recursive: true });
+  const { Database } = await import("bun:sqlite");
+  const db = new Database(join(dataDir, "bank.db"));
+  db.run("PRAGMA user_version = 99");
+  db.close();
+  // Another bank's backup in the same folder, and the newest there.
+  const { mtimeMs } = statSync(file);
+  const others = join(dataDir, "backups", backupName("OTHER", mtimeMs + 60_000, false));
+  cpSync(file, others);
+  expect(await wayBack(dataDir)).toBe(join(dataDir, "backups", basename(file)));
+  const made = await unpack(file, null, mkdirSync(inFolder("others"), { recursive: true }) ?? "");
+  const descriptor = openSync(others, "w");
+  await pack(inFolder("others"), { ...made, bankCode: "OTHER" }, { descriptor, recipients: [] });
+  closeSync(descriptor);
+  const to = ["--replace", "OTHER", "--data-dir", dataDir];
+  const { exit, err } = await bank.run(["backup", "restore", others, ...to]);
+  expect([exit, err]).toEqual([4, expect.stringContaining("holds bank ACME")]);
+  expect((await restore(dataDir, "--replace", "ACME")).exit).toBe(0);
 });
 
 describe("a restored bank", () => {

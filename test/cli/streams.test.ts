@@ -15,7 +15,7 @@ test("accounts import - reads the accounts", async () => {
   const ran = await bank.run(words("accounts import - --yes"), { stdin });
   expect(ran).toEqual({
     exit: 0,
-    out: "Imported 1 accounts with 5.00 ZAR in all.\n",
+    out: "Imported 1 account with 5.00 ZAR in all.\n",
     err: expect.any(String),
   });
   const bad = await bank.run(words("accounts import - --yes"), { stdin: "number\n" });

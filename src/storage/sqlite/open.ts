@@ -199,10 +199,10 @@ export function schemaVersionOf(dataDir: string): number {
   }
 }
 
-/** Whose bank is in a data dir; null where its database cannot be read. */
+/** Whose bank is in a data dir, whatever program wrote it; null where its database cannot be read. */
 export function bankCodeOf(dataDir: string): string | null {
   try {
-    const db = openAsItIs(dataDir);
+    const db = opened(dataDir, "FULL", () => {});
     try {
       return (db.query("SELECT code FROM bank").get() as { code: string } | null)?.code ?? null;
     } finally {
