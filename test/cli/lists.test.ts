@@ -98,7 +98,7 @@ describe("reports balances has every account, in every format", () => {
   test("a table, with its sum below", async () => {
     const { out } = await bank.run(words("reports balances"));
     expect(out).toContain(`Accounts  ${all}\n`);
-    const table = out.slice(out.indexOf("Account  "), out.indexOf("\nJournal head: "));
+    const table = out.slice(out.indexOf("Account  "), out.indexOf("\nJournal head:"));
     expect(rowsOf(table)).toHaveLength(all + 1);
     expect(table).toMatch(/\nSum +0\.00\n$/);
   });
