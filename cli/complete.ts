@@ -87,7 +87,8 @@ function names({ command, dataDir }: Typed, value: string, prefix: string): Comp
   const of = [command.name(), command.parent?.name()].map((name) => NAMED[`${name} ${value}`]);
   const what = of.find((each) => each !== undefined) ?? NAMED[value];
   if (what === undefined || dataDir === undefined) return NOTHING;
-  const found = namesOf(folderOf(dataDir), what, prefix);
+  // Names come from callers; one like "--yes" would be an option once it is completed.
+  const found = namesOf(folderOf(dataDir), what, prefix).filter(({ name }) => !/^-/.test(name));
   return { files: false, candidates: found.map(({ name, about }) => ({ word: name, about })) };
 }
 

@@ -25,7 +25,7 @@ function approvalsAbout(store: Store, refs: readonly (string | null)[]): Approva
     .reverse();
 }
 
-export function dossierOf({ store, bank }: Session, purchase: PurchaseView): Dossier {
+function dossierOf({ store, bank }: Session, purchase: PurchaseView): Dossier {
   const { requestId } = purchase;
   const reference = purchase.state === "declined" ? null : purchase.reference;
   return {
@@ -73,7 +73,7 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 /** How long after the start, in three figures or so: "+0.012 s", "+1 min 05 s", "+3 d 02 h". */
-export function sinceText(ms: number): string {
+function sinceText(ms: number): string {
   const two = (value: number) => String(Math.floor(value)).padStart(2, "0");
   if (ms < MINUTE) return `+${(ms / SECOND).toFixed(3)} s`;
   if (ms < HOUR) return `+${Math.floor(ms / MINUTE)} min ${two((ms % MINUTE) / SECOND)} s`;

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Failure } from "./failure.ts";
 
-export const STANDARD_INPUT = "-";
+const STANDARD_INPUT = "-";
 
 /** The name of a file in a message. */
 export const inputName = (file: string): string =>

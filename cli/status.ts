@@ -80,7 +80,7 @@ function statusJson(status: Status) {
 // ---------------------------------------------------------------- the screen
 
 /** The two largest units of a span: "3 d 4 h". */
-export function spanText(seconds: number): string {
+function spanText(seconds: number): string {
   const parts = [
     [Math.floor(seconds / 86_400), "d"],
     [Math.floor(seconds / 3600) % 24, "h"],

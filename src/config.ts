@@ -131,7 +131,7 @@ export function configRules({ properties }: TObject = Schema, table = ""): reado
 }
 
 /** True where the text is an address, or a network as address/bits. */
-export function isAddressOrNetwork(text: string): boolean {
+function isAddressOrNetwork(text: string): boolean {
   const [address = "", bits, ...rest] = text.split("/");
   const version = isIP(address);
   if (version === 0 || rest.length > 0) return false;

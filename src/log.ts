@@ -3,7 +3,7 @@
 // Our own few lines, for a library of some weight (pino starts a thread) does no more for this.
 import { write } from "node:fs";
 import { isoTime } from "./domain/local-time.ts";
-import { cleanLines } from "./printable.ts";
+import { clean } from "./printable.ts";
 
 export const LOG_LEVELS = ["error", "warn", "info", "debug"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -37,7 +37,7 @@ export function formatLine(
     return `${JSON.stringify({ time: isoTime(now), level, event, message, ...fields })}\n`;
   }
   const id = fields["traceId"];
-  return `${cleanLines(PREFIX[level] + message)}${id == null ? "" : ` [${id}]`}\n`;
+  return `${clean(PREFIX[level] + message)}${id == null ? "" : ` [${id}]`}\n`;
 }
 
 export function createLog(options: {

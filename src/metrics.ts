@@ -224,7 +224,7 @@ function linesOf(metric: Metric, facts: Facts): string[] {
   return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...samples];
 }
 
-export const metricsText = (facts: Facts): string =>
+const metricsText = (facts: Facts): string =>
   `${METRICS.flatMap((metric) => linesOf(metric, facts)).join("\n")}\n`;
 
 // ---------------------------------------------------------------- the listener
@@ -277,6 +277,8 @@ export function serveMetrics(port: number, source: MetricsSource) {
       }
       return new Response(text, { headers: { "content-type": TEXT_FORMAT } });
     },
+    // Without this the runtime prints where it happened, among the lines of the log.
+    error: ({ message }) => new Response(`They cannot be read: ${message}\n`, { status: 500 }),
   });
   return {
     url: `http://127.0.0.1:${server.port}/metrics`,

@@ -6,7 +6,7 @@ export const SERVICE = "transact-bank";
 export const SERVICE_DATA_DIR = `/var/lib/${SERVICE}`;
 
 /** Keys that systemd may hand to the server in place of the files of the same name in keys/. */
-export const CREDENTIALS = ["pin.key", "receipt.key", "signature.json", "basic.json"] as const;
+const CREDENTIALS = ["pin.key", "receipt.key", "signature.json", "basic.json"] as const;
 /** In the stores of systemd a name says whose it is. */
 export const credentialName = (file: string): string => `${SERVICE}.${file}`;
 

@@ -34,6 +34,7 @@ test.each([
   ["warn", { message: "late", fields: { traceId: "mm8w2680-1" } }, "warning: late [mm8w2680-1]\n"],
   ["info", { message: "listens", fields: { url: "x" } }, "listens\n"],
   ["info", { message: "\u001b[2Jcleared", fields: {} }, "\\u001b[2Jcleared\n"],
+  ["warn", { message: "one\nerror: two", fields: {} }, "warning: one\\u000aerror: two\n"],
 ] as const)("a line as text, %s", (level, { message, fields }, line) => {
   expect(formatLine("text", { level, event: "e", message, fields, now: AT })).toBe(line);
 });

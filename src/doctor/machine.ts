@@ -1,8 +1,8 @@
 // What doctor asks the system itself: the clock, time zones, the port.
-import { dlopen } from "bun:ffi";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import type { Listen } from "../config.ts";
+import { fromLibc } from "../libc.ts";
 
 export type ClockFacts = {
   /** Whether the kernel knows its clock as kept by a time service; null where it cannot be told. */
@@ -26,14 +26,12 @@ const STA_UNSYNC = 0x40;
 
 /** What chrony, systemd-timesyncd and ntpd all tell the kernel. */
 function isSynchronised(): boolean | null {
-  try {
-    const adjtimex = { args: ["ptr"], returns: "i32" } as const;
-    const timex = new Uint8Array(TIMEX_BYTES);
-    if (dlopen("libc.so.6", { adjtimex }).symbols.adjtimex(timex) < 0) return null;
-    return (new DataView(timex.buffer).getInt32(TIMEX_STATUS, true) & STA_UNSYNC) === 0;
-  } catch {
-    return null;
-  }
+  const adjtimex = { args: ["ptr"], returns: "i32" } as const;
+  const timex = new Uint8Array(TIMEX_BYTES);
+  const state = fromLibc({ adjtimex })?.adjtimex(timex) ?? -1;
+  return state < 0
+    ? null
+    : (new DataView(timex.buffer).getInt32(TIMEX_STATUS, true) & STA_UNSYNC) === 0;
 }
 
 const HALF_A_YEAR_MS = 182 * 86_400_000;

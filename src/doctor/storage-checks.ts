@@ -57,7 +57,9 @@ export function permissions({ dataDir, files }: Facts, folder: Folder): Verdict 
 }
 
 export function configuration({ config }: Facts): Verdict {
-  if (!config.ok) return fail(config.why, "Correct config.toml; the README lists every key.");
+  if (!config.ok) {
+    return fail(config.why, "Correct config.toml; docs/configuration.md lists every key.");
+  }
   return ok("config.toml is right");
 }
 
@@ -186,7 +188,7 @@ const BACKUP_DUE_MS = 26 * HOUR_MS;
 /** Where backups are not made by themselves. */
 const BACKUP_BY_HAND_DUE_MS = 8 * DAY_MS;
 
-export const backup = ofDatabase(({ bank }, facts) => {
+export const backup = ofDatabase(({ bank, version, newestVersion }, facts) => {
   const { backup, config, now } = facts;
   if (!config.ok) return unknown("configuration");
   if (!backup.ok) return fail(backup.why, "Correct [backup] in config.toml.");
@@ -198,7 +200,8 @@ export const backup = ofDatabase(({ bank }, facts) => {
   const found =
     newestAt === null ? `there is none in ${folder}` : `the newest is ${hours} hours old`;
   if (newestAt !== null && !isDue) return ok(found);
-  const make = command(facts, "backup create");
+  // Of an older bank only upgrade makes a backup.
+  const make = command(facts, version < newestVersion ? "upgrade" : "backup create");
   if (!scheduled || bank.demo || !isDue) return warning(found, make);
   return fail(found, `${make}; the server's log says why it made none.`);
 });

@@ -47,7 +47,7 @@ export type EngineOptions = {
 };
 
 /** A result is answered within this (contract.md 3). */
-export const RESULT_BUDGET_MS = 4_000;
+const RESULT_BUDGET_MS = 4_000;
 /** An interrupted reservation becomes a finding this long after the restart (contract.md 4.3). */
 const INTERRUPTED_AFTER_MS = 60_000;
 /** Operations that share one commit: enough to make a flush cheap, few enough to be short. */

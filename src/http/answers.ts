@@ -14,11 +14,11 @@ export function reserveBody(outcome: Outcome, requestId: string, reference: stri
 }
 
 /** The body of a 400 or 401: no outcome, so no reference is echoed. */
-export function refusalBody(message: string): string {
+function refusalBody(message: string): string {
   return JSON.stringify({ responseCode: OUTCOMES.unknownError.code, responseMessage: message });
 }
 
-export const UNMATCHED_BODY = JSON.stringify({ responseMessage: "No matching reservation" });
+const UNMATCHED_BODY = JSON.stringify({ responseMessage: "No matching reservation" });
 
 /** An answer before it is one of the runtime's: what is counted, and what goes out. */
 export type Answer = {

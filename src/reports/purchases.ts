@@ -10,7 +10,7 @@ export function purchasedAt(purchase: PurchaseView): number {
 }
 
 /** Why a request was declined: "Insufficient funds (2010)". */
-export function declineText({ outcome }: DeclinedView): string {
+function declineText({ outcome }: DeclinedView): string {
   const { code, message } = OUTCOMES[outcome];
   return `${message} (${code})`;
 }

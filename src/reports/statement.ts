@@ -16,7 +16,7 @@ export type StatementReport = {
 };
 
 /** The last four of a buyer's characters: enough to know one's own, too few to call. */
-export function maskedBuyer(buyerId: string): string {
+function maskedBuyer(buyerId: string): string {
   const characters = [...buyerId];
   return characters.length <= 4 ? "****" : `****${characters.slice(-4).join("")}`;
 }
@@ -32,7 +32,7 @@ const KINDS: Readonly<Record<StatementEntry["record"]["kind"], string>> = {
 };
 
 /** What an entry was: "Purchase, product 110, buyer ****4702", or what was done by hand and why. */
-export function entryText({ record, purchase }: StatementEntry): string {
+function entryText({ record, purchase }: StatementEntry): string {
   const bought =
     purchase === null
       ? []

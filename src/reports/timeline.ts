@@ -68,7 +68,7 @@ function resultCodeOf({ body }: ReceiptView): string {
   return code ?? "?";
 }
 
-export function checksIn({ purchase, past, receipts, bank }: Dossier): CheckLine[] {
+function checksIn({ purchase, past, receipts, bank }: Dossier): CheckLine[] {
   return checksOf(purchase, past, { receipt: receipts.find(isReserve) ?? null, bank });
 }
 

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readLive } from "../../src/live.ts";
-import { METRICS } from "../../src/metrics.ts";
+import { METRICS, serveMetrics } from "../../src/metrics.ts";
 import { ROOT, textOf } from "../docs/pages.ts";
 import { tool } from "../tools.ts";
 import { type Bank, configure, newBank, reserve, type Server } from "./program.ts";
@@ -108,6 +108,17 @@ describe("the metrics", () => {
     const url = (await readLive(bank.dataDir))?.metricsUrl ?? "";
     expect((await fetch(url, { method: "POST" })).status).toBe(404);
     expect((await fetch(url.replace("/metrics", "/"))).status).toBe(404);
+  });
+
+  test("what keeps them from being read is told to who asks, not among the lines of the log", async () => {
+    const nowhere = join(bank.folder, "nowhere");
+    const metrics = serveMetrics(0, { dataDir: nowhere } as Parameters<typeof serveMetrics>[1]);
+    try {
+      const answer = await fetch(metrics.url);
+      expect([answer.status, await answer.text()]).toEqual([500, expect.stringContaining(nowhere)]);
+    } finally {
+      metrics.close();
+    }
   });
 
   test("a port that is taken stops no sale", async () => {

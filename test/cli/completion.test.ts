@@ -137,6 +137,14 @@ describe("the program, when a shell asks", () => {
     expect(await offered(line, {})).toEqual([""]);
   });
 
+  test("offers no name that a command would take for an option", async () => {
+    const mapped = await bank.run(["accounts", "map", "--", "--data-dir=/x", "62-0001"]);
+    expect(mapped.exit).toBe(0);
+    const buyers = await offered("accounts block-buyer ");
+    expect(buyers.filter((offer) => offer.startsWith("-"))).toEqual([]);
+    expect(buyers.length).toBeGreaterThan(1);
+  });
+
   test("changes nothing, and takes what is typed for a beginning alone", async () => {
     expect(await offered("accounts show %")).toEqual([""]);
     expect(await offered("accounts show 6' OR 1--")).toEqual([""]);

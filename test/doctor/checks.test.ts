@@ -480,6 +480,14 @@ const BROKEN: readonly Broken[] = [
   ["an old backup", "backup", backup({ newestAt: NOW - 27 * HOUR }), "FAIL", "27 hours", "create"],
   ["no backup", "backup", backup({ newestAt: null }), "FAIL", "none in /backups", "backup create"],
   [
+    "no backup of a bank to be upgraded",
+    "backup",
+    { ...backup({ newestAt: null }), ...database({ version: 0 }) },
+    "FAIL",
+    "none in /backups",
+    "transact-bank upgrade",
+  ],
+  [
     "no backup of a new bank",
     "backup",
     { ...backup({ newestAt: null }), ...bank({ createdAt: NOW - HOUR }) },

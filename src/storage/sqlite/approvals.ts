@@ -62,8 +62,6 @@ function deciderOf({ state, decidedBy, decidedReason }: Row): Person | null {
   return state === "approved" ? (by.approval ?? null) : by;
 }
 
-export type Approvals = ReturnType<typeof approvalsOn>;
-
 export function approvalsOn(
   db: Database,
   parts: {
