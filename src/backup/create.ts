@@ -96,14 +96,26 @@ export async function createBackup(source: BackupSource): Promise<Backup> {
     assertRoom(dataDir, size * copiesOf(dataDir) + WAL_BYTES);
     mkdirSync(work, { mode: 0o700 });
     const manifest = await copyBank(source, work);
-    makeFolderDurably(folder);
-    for (const name of readdirSync(folder)) {
-      if (isDraftOf(name, manifest.bankCode)) rmSync(join(folder, name));
-    }
-    return await write(work, manifest, { folder, keys });
+    return await writeTo(folder, () => write(work, manifest, { folder, keys }));
   } finally {
     rmSync(work, { recursive: true, force: true });
     unlock();
+  }
+}
+
+/** Writes to a folder; what the system says of it is told with the folder's name. */
+async function writeTo(folder: string, made: () => Promise<Backup>): Promise<Backup> {
+  try {
+    return await made();
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (error instanceof BackupError || error instanceof KeyFileError || code === undefined) {
+      throw error;
+    }
+    throw new BackupError(
+      `no backup can be written to ${folder} (${message}): make room on its disk, or see that this ` +
+        "user may write there",
+    );
   }
 }
 
@@ -146,6 +158,10 @@ async function write(
   const name = backupName(manifest.bankCode, Date.parse(manifest.createdAt), encrypted);
   const file = join(folder, name);
   const draft = join(folder, draftOf(name));
+  makeFolderDurably(folder);
+  for (const left of readdirSync(folder)) {
+    if (isDraftOf(left, manifest.bankCode)) rmSync(join(folder, left));
+  }
   try {
     const descriptor = openSync(draft, "wx", 0o600);
     let facts: Awaited<ReturnType<typeof pack>>;

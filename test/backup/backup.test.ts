@@ -1,7 +1,6 @@
 // Backups as the command line makes and checks them, and what is in their files.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
-  chmodSync,
   closeSync,
   existsSync,
   mkdirSync,
@@ -13,7 +12,6 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { createBackup } from "../../src/backup/create.ts";
 import {
   backupName,
   backupsIn,
@@ -268,11 +266,14 @@ test("a bank whose books are off gets no backup, and is told so", async () => {
   }
 });
 
-test("where the folder cannot be written there is no backup, and nothing in its place", async () => {
+test("where the folder cannot be written there is no backup, and it is said which and what to do", async () => {
   const file = join(folder(), "a-file");
   writeFileSync(file, "");
-  const source = { dataDir: bank.dataDir, folder: join(file, "backups") };
-  const config = (await import("../../src/config.ts")).readConfig(bank.dataDir);
-  expect(createBackup({ ...source, config })).rejects.toThrow();
-  chmodSync(file, 0o600);
+  const inFile = join(file, "backups");
+  const { exit, err } = await bank.run(["backup", "create", "--folder", inFile]);
+  expect([exit, err]).toEqual([
+    1,
+    expect.stringContaining(`no backup can be written to ${inFile} (ENOTDIR`),
+  ]);
+  expect(readdirSync(bank.dataDir)).not.toContain("backup.tmp");
 });
