@@ -89,11 +89,29 @@ async function makeScheduled({ dataDir, config, store }: Session): Promise<Backu
   }
 }
 
+/** What would be made: where, and whether encrypted; its size and checksum only the deed shows. */
+async function plannedBackup(
+  { dataDir, config }: Session,
+  named: { readonly folder: string | undefined; readonly keyFile: string | undefined },
+): Promise<Answer> {
+  const source = { dataDir, config, ...named };
+  const folder = backupFolder(source);
+  const encrypted = (await backupKeys(source)) !== null;
+  return {
+    json: { folder, encrypted },
+    text: () =>
+      facts([
+        ["Backup", `a new one in ${folder}`],
+        ["Encrypted", encrypted ? "yes" : "no"],
+      ]),
+  };
+}
+
 function addCreate(backup: Command): void {
   command(backup, {
     form: "create",
     summary: "Make a verified backup now, also while the server runs",
-    kind: "read",
+    kind: "make",
     examples: ["backup create", "backup create --folder /mnt/usb --key-file ./backup.recipient"],
   })
     .option("--folder <folder>", "where to put it; config.toml's, or backups in the data dir")
@@ -103,6 +121,7 @@ function addCreate(backup: Command): void {
     .action(
       withBank<[], CreateOptions>(async (session, _, { folder, keyFile, scheduled }) => {
         const { dataDir, config, store, by, bank } = session;
+        if (session.dryRun) return plannedBackup(session, { folder, keyFile });
         const source = { dataDir, config, folder, keyFile, onCopied: giveWay };
         const made = await (scheduled ? makeScheduled(session) : createBackup(source));
         if (folder === undefined) unwrap(store.backupMade(by, basename(made.file)));
@@ -215,16 +234,22 @@ function addNewKey(backup: Command): void {
   command(backup, {
     form: "new-key",
     summary: "Make the pair of key files that encrypted backups need",
-    kind: "read",
+    kind: "make",
     examples: ["backup new-key --output ./backup.key   # and ./backup.recipient"],
   })
     .requiredOption("--output <file>", "the secret file; the recipient's stands beside it")
     .action(
-      withoutBank<{ output: string }>(async ({ output }) => {
+      withoutBank<{ output: string }>(async ({ output, dryRun }) => {
         const secret = resolve(output);
         const open = `${secret.replace(/\.key$/, "")}.recipient`;
         for (const file of [secret, open]) {
           if (existsSync(file)) throw new Failure("refused", `${file} is there: name another file`);
+        }
+        if (dryRun === true) {
+          return {
+            json: { keyFile: secret, recipientFile: open },
+            text: () => `A new pair would stand in ${secret} and ${open}.`,
+          };
         }
         const { text, recipient } = await newKeyFile(new Date().toISOString());
         writeFileDurably(secret, text);

@@ -4,10 +4,17 @@ import { join, resolve } from "node:path";
 import * as clack from "@clack/prompts";
 import type { Command } from "commander";
 import { DEFAULT_CONFIG } from "../src/config.ts";
-import { initDemo } from "../src/demo.ts";
+import { assertNoDemo, DEMO_IDENTITY, initDemo } from "../src/demo.ts";
 import { formatAmount, minor } from "../src/domain/money.ts";
 import { isLoopback } from "../src/http/listen.ts";
-import { INIT_RULES, initBank, isoMinorDigits, type NewBank, readListen } from "../src/init.ts";
+import {
+  assertVacant,
+  INIT_RULES,
+  initBank,
+  isoMinorDigits,
+  type NewBank,
+  readListen,
+} from "../src/init.ts";
 import { HANDOVER_FILE, withoutTrailingNewline } from "../src/keys.ts";
 import { UNIT_FILE } from "../src/service.ts";
 import { SERVICE, SERVICE_DATA_DIR } from "../src/service-unit.ts";
@@ -97,8 +104,9 @@ function pasted(dataDir: string): string {
 /** Makes the bank to try things on: all that is asked for it is where. */
 function demo(options: InitOptions) {
   const dataDir = dataDirOf(options);
-  const bank = initDemo(dataDir, whoIsIt("the demo bank"));
-  const { code, currency, minorDigits, timeZone, country } = bank;
+  if (options.dryRun === true) assertNoDemo(dataDir);
+  else initDemo(dataDir, whoIsIt("the demo bank"));
+  const { code, currency, minorDigits, timeZone, country } = DEMO_IDENTITY;
   const identity = { code, currency, minorDigits, timeZone, country, demo: true };
   return {
     json: { dataDir, ...identity, signatureRequired: false },
@@ -196,8 +204,11 @@ async function init(options: InitOptions) {
     handOver: secret?.handOver === true,
     ...(listen === null ? {} : { listen }),
   };
-  if (asking && options.yes !== true) await askToMake(facts(factsOf(bank, dataDir)));
-  initBank(dataDir, bank, secret?.secret ?? null);
+  if (options.dryRun === true) assertVacant(dataDir);
+  else {
+    if (asking && options.yes !== true) await askToMake(facts(factsOf(bank, dataDir)));
+    initBank(dataDir, bank, secret?.secret ?? null);
+  }
   return {
     json: { dataDir, ...identity, signatureRequired: secret !== null },
     text: () => report(bank, dataDir, secret),
@@ -208,7 +219,7 @@ export function register(program: Command): void {
   command(program, {
     form: "init",
     summary: "Make a new bank in an empty folder; asks what the flags do not say",
-    kind: "read",
+    kind: "make",
     examples: [
       "init",
       "init --no-input --data-dir ./bank --bank-code ACME --currency ZAR " +

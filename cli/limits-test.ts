@@ -1,6 +1,6 @@
 // limits test: what the limits in force, or proposed ones, would have refused of what was bought.
 import type { Command } from "commander";
-import type { FindLimit, LimitFigures } from "../src/domain/limits.ts";
+import { type FindLimit, type LimitFigures, NO_FIGURES } from "../src/domain/limits.ts";
 import { type LocalDay, monthOf, startOfLocalDay } from "../src/domain/local-time.ts";
 import {
   limitsTest,
@@ -30,21 +30,12 @@ export function addTestOptions(added: Command): Command {
 
 const keyOf = ({ scope, scopeKey }: LimitTarget) => `${scope} ${scopeKey}`;
 
-const NOTHING_SET: LimitFigures = {
-  min: null,
-  max: null,
-  dayAmount: null,
-  dayCount: null,
-  monthAmount: null,
-  monthCount: null,
-};
-
 /** The limits in force with what is proposed on top of them. */
 function testedLimits({ store }: Session, proposed: Proposed | null): Map<string, LimitRow> {
   const limits = new Map(store.limits().map((row) => [keyOf(row), row]));
   if (proposed !== null) {
     const key = keyOf(proposed.target);
-    const row = limits.get(key) ?? { ...proposed.target, ...NOTHING_SET };
+    const row = limits.get(key) ?? { ...proposed.target, ...NO_FIGURES };
     limits.set(key, { ...row, ...proposed.figures });
   }
   return limits;
@@ -81,8 +72,7 @@ export function testLimits(
     bank,
     period,
     limits: [...limits.values()],
-    proposed:
-      proposed === null ? null : { ...proposed.target, ...NOTHING_SET, ...proposed.figures },
+    proposed: proposed === null ? null : { ...proposed.target, ...NO_FIGURES, ...proposed.figures },
   };
   const summary = () => limitsTest(all, tested);
   return publish(

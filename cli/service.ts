@@ -122,7 +122,7 @@ function registerInstall(service: Command): void {
   const install_ = command(service, {
     form: "install",
     summary: "Install the service, its user and its empty data dir, or bring it up to date",
-    kind: "read",
+    kind: "make",
     examples: ["service install", "service install --yes --credentials encrypted"],
   });
   options(install_).action(
@@ -136,9 +136,15 @@ function registerInstall(service: Command): void {
       });
       const { yes = false, json = false } = given;
       const copied = running === wanted.program ? "" : `, copy ${running} to ${wanted.program}`;
+      const { dataDir, user } = wanted;
+      if (given.dryRun === true) {
+        return {
+          json: { unit: UNIT_FILE, user, dataDir },
+          text: () => `Install ${UNIT_FILE} for ${dataDir}${copied}; service print shows the unit.`,
+        };
+      }
       await confirm({ yes, json }, `Install ${UNIT_FILE} for ${wanted.dataDir}${copied}?`);
       const done = orRefused(() => install(wanted, running));
-      const { dataDir, user } = wanted;
       return {
         json: { unit: UNIT_FILE, user, dataDir, ...done },
         text: () => installedText(done, wanted),
@@ -151,11 +157,17 @@ function registerUninstall(service: Command): void {
   command(service, {
     form: "uninstall",
     summary: "Stop the service and remove its unit; every bank, user and program stays",
-    kind: "read",
+    kind: "make",
     examples: ["service uninstall", "service uninstall --yes"],
   }).action(
-    withoutBank(async ({ yes = false, json = false }) => {
+    withoutBank(async ({ yes = false, json = false, dryRun = false }) => {
       orRefused(assertSystemd);
+      if (dryRun) {
+        return {
+          json: { unit: UNIT_FILE },
+          text: () => `Stop ${SERVICE} and remove ${UNIT_FILE}.`,
+        };
+      }
       await confirm({ yes, json }, `Stop ${SERVICE}, sell nothing, and remove ${UNIT_FILE}?`);
       const removed = orRefused(uninstall);
       return {

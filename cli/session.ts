@@ -5,7 +5,8 @@
 //     form: "show <number>",                  // commander's notation: verb and arguments
 //     summary: "Show one account",
 //     kind: "read",                           // "write" takes --reason, "reasoned" requires it;
-//                                             // both take --dry-run
+//                                             // both take --dry-run, and so does "make", which
+//                                             // writes no journal: it makes files
 //     examples: ["accounts show 62-0001"],    // without the program's name; shown by --help
 //   })
 //     .option("--limit <n>", "...")           // more options; common ones are there already
@@ -62,7 +63,7 @@ export type Written = { readonly written: true; readonly exitCode?: ExitCode };
 export type CommandSpec = {
   readonly form: string;
   readonly summary: string;
-  readonly kind: "read" | "write" | "reasoned";
+  readonly kind: "read" | "make" | "write" | "reasoned";
   readonly examples: readonly string[];
 };
 
@@ -99,11 +100,11 @@ export function commonOptions(command: Command): Command {
 /** Adds a command to a group, with the options and the examples that every command has. */
 export function command(group: Command, spec: CommandSpec): Command {
   const added = commonOptions(group.command(spec.form).description(spec.summary));
-  if (spec.kind !== "read") {
+  if (spec.kind === "write" || spec.kind === "reasoned") {
     const reason = new Option("--reason <text>", "why; it stands in the journal");
     added.addOption(reason.argParser(readReason).makeOptionMandatory(spec.kind === "reasoned"));
-    added.option("--dry-run", "say what would be done, and change nothing");
   }
+  if (spec.kind !== "read") added.option("--dry-run", "say what would be done, and change nothing");
   setExamples(added, spec.examples);
   return added;
 }
@@ -196,7 +197,8 @@ export function withoutBank<Options = unknown>(
   run: (options: Options & CommonOptions) => Answer | Promise<Answer>,
 ): CommanderAction {
   return typedAction<[], Options>(async (_, options) => {
-    printAnswer(await run(options), options.json === true);
+    const answer = await run(options);
+    printAnswer(options.dryRun === true ? asDryRun(answer) : answer, options.json === true);
   });
 }
 

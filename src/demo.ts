@@ -80,7 +80,7 @@ const TOLD: ReadonlyMap<string, Decline> = new Map([
   ["27825550190", "unknownError"],
 ]);
 
-const IDENTITY = {
+export const DEMO_IDENTITY = {
   code: "DEMO",
   currency: "ZAR",
   minorDigits: 2,
@@ -115,21 +115,30 @@ function fill(store: Store, by: By): void {
   must(store.blockBuyer(by, BLOCKED_BUYER));
 }
 
+/** Where a demo bank is made, until it is whole. */
+const unfinishedOf = (dataDir: string) => `${dataDir}.new`;
+
+/** Throws CannotOpen where a demo bank cannot be made; changes nothing. */
+export function assertNoDemo(dataDir: string): void {
+  if (existsSync(dataDir) && readdirSync(dataDir).length > 0) {
+    throw new CannotOpen(`${dataDir} is not empty: name a folder that is, or does not exist`);
+  }
+  const unfinished = unfinishedOf(dataDir);
+  if (existsSync(unfinished) && holdsForeignFiles(unfinished)) {
+    throw new CannotOpen(`${unfinished} is in the way: move it`);
+  }
+}
+
 /**
  * Makes the demo bank in a folder that is empty or does not exist; gives what it is.
  * It is made beside its place and moved there whole, so that a killed one leaves no half. Throws
  * CannotOpen where the folder, or what is beside it, holds anything else.
  */
 export function initDemo(dataDir: string, by: By): Bank {
-  if (existsSync(dataDir) && readdirSync(dataDir).length > 0) {
-    throw new CannotOpen(`${dataDir} is not empty: name a folder that is, or does not exist`);
-  }
-  const unfinished = `${dataDir}.new`;
-  if (existsSync(unfinished) && holdsForeignFiles(unfinished)) {
-    throw new CannotOpen(`${unfinished} is in the way: move it`);
-  }
+  assertNoDemo(dataDir);
+  const unfinished = unfinishedOf(dataDir);
   rmSync(unfinished, { recursive: true, force: true });
-  initBank(unfinished, IDENTITY, null);
+  initBank(unfinished, DEMO_IDENTITY, null);
   const opened = openBank(unfinished);
   let bank: Bank;
   try {
@@ -146,7 +155,7 @@ export function initDemo(dataDir: string, by: By): Bank {
 /** The operation of a buyer whose answer stands beforehand, as one that was told it. */
 function toldBeforehand(operation: Operation): Operation {
   if (operation.kind !== "reserve" || operation.told !== null) return operation;
-  const told = TOLD.get(canonicalBuyerId(operation.request.buyerId, IDENTITY.country));
+  const told = TOLD.get(canonicalBuyerId(operation.request.buyerId, DEMO_IDENTITY.country));
   return told === undefined ? operation : { ...operation, told };
 }
 

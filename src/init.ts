@@ -1,6 +1,6 @@
 // Makes a new bank in a data dir: keys and configuration first, the database last, so that what a
 // killed init left is not a bank yet and the next init takes it over.
-import { chmodSync, readdirSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync } from "node:fs";
 import { isIP } from "node:net";
 import { join } from "node:path";
 import { code as currencyOf } from "currency-codes";
@@ -11,7 +11,7 @@ import { isTimeZone } from "./domain/local-time.ts";
 import { isOwnFile, makeFolderDurably, writeFileDurably } from "./files.ts";
 import { createKeys, writeHandover, writeSecret } from "./keys.ts";
 import { inspect } from "./storage/sqlite/inspect.ts";
-import { CannotOpen, createDatabase } from "./storage/sqlite/open.ts";
+import { assertNoBank, CannotOpen, createDatabase } from "./storage/sqlite/open.ts";
 import { pinKeyCheck } from "./storage/sqlite/pins.ts";
 import type { BankIdentity } from "./storage/store.ts";
 
@@ -71,15 +71,22 @@ export function holdsForeignFiles(folder: string): boolean {
   return readdirSync(folder).some((name) => !isOwnFile(name));
 }
 
+/** Throws CannotOpen where a bank cannot be made; changes nothing. */
+export function assertVacant(dataDir: string): void {
+  if (!existsSync(dataDir)) return;
+  if (holdsForeignFiles(dataDir)) {
+    throw new CannotOpen(`${dataDir} is not empty: name a folder that is, or does not exist`);
+  }
+  assertNoBank(dataDir);
+}
+
 /**
  * Makes the bank. `signatureSecret` makes signatures required.
  * Throws CannotOpen where the folder holds a bank or anything else.
  */
 export function initBank(dataDir: string, bank: NewBank, signatureSecret: string | null): void {
+  assertVacant(dataDir);
   makeFolderDurably(dataDir);
-  if (holdsForeignFiles(dataDir)) {
-    throw new CannotOpen(`${dataDir} is not empty: name a folder that is, or does not exist`);
-  }
   // An empty folder that was there before may be open to others.
   chmodSync(dataDir, 0o700);
   const createdAt = Date.now();

@@ -15,6 +15,16 @@ export type LimitFigures = {
   readonly monthCount: number | null;
 };
 
+/** What a target has of which nothing is set. */
+export const NO_FIGURES: LimitFigures = {
+  min: null,
+  max: null,
+  dayAmount: null,
+  dayCount: null,
+  monthAmount: null,
+  monthCount: null,
+};
+
 export type Limits = { readonly [scope in LimitScope]?: LimitFigures };
 
 /** What an account has reserved so far in the running local day and month. */

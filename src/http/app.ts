@@ -207,6 +207,63 @@ function decideTransactResult(parts: Parts): Decide {
 /** Never resolves: where nothing may be said, the socket's idle timeout closes the connection. */
 const noAnswer = () => new Promise<Response>(() => {});
 
+/** Of what Elysia hands to a handler; without a socket there is no server. */
+type Asking = {
+  readonly request: Request;
+  readonly server: { requestIP(request: Request): { address: string } | null } | null;
+};
+
+/** What is answered beside the two interfaces: who asks what is not there, health, the description. */
+function besides(parts: Parts) {
+  const { engine, counters, refusals, arrived } = parts;
+  const findPeer = peerFinder(parts.trustedProxies ?? []);
+  const peerOf = ({ server, request }: Asking) =>
+    findPeer(plainAddress(server?.requestIP(request)?.address ?? ""), request.headers);
+  // A Host header that is no host makes the URL unreadable, and is no reason to fail.
+  const pathOf = ({ url }: Request) => URL.parse(url)?.pathname ?? url.replace(/\?.*$/s, "");
+
+  function answerAs(asked: { route: Route; peer: string; arrival: Arrival }, answer: Answer) {
+    counters.answered(asked.route, answer.status, answer.code ?? "");
+    logAnswer(parts, asked, answer);
+    return respond(answer, traceIdOf(asked.arrival));
+  }
+
+  /** What is turned away without being looked at. */
+  function turned(asking: Asking, route: Route, answer: Answer & { why: string }): Response {
+    const { request } = asking;
+    const { method } = request;
+    const { status, why: reason } = answer;
+    const peer = peerOf(asking);
+    const arrival = arrived();
+    const { receivedAt, number: trace } = arrival;
+    refusals.count({ receivedAt, trace, peer, method, path: pathOf(request), status, reason });
+    return answerAs({ route, peer, arrival }, answer);
+  }
+
+  const unknownPath = (asking: Asking): Response =>
+    turned(asking, "other", { ...answers.unknownPath(), why: "unknown path" });
+
+  return {
+    peerOf,
+    unknownPath,
+
+    wrongMethod: (asking: Asking, route: Route): Response =>
+      turned(asking, route, { ...answers.wrongMethod("POST"), why: "wrong method" }),
+
+    health(asking: Asking, state: "live" | "ready"): Response {
+      const why = state === "ready" ? engine.notReady() : null;
+      const answer = answers.health(why === null ? 200 : 503, why ?? state);
+      return answerAs({ route: "health", peer: peerOf(asking), arrival: arrived() }, answer);
+    },
+
+    description(asking: Asking): Response {
+      if (parts.openApi == null) return unknownPath(asking);
+      const answer = answers.document(parts.openApi);
+      return answerAs({ route: "other", peer: peerOf(asking), arrival: arrived() }, answer);
+    },
+  };
+}
+
 /** Makes the app; `listen.ts` puts it on a socket, tests call `handle`. */
 export function createApp(options: AppOptions) {
   const { engine, clock, paths } = options;
@@ -222,94 +279,36 @@ export function createApp(options: AppOptions) {
   const reserveFunds = counted(parts, "reserveFunds", decideReserveFunds(parts));
   const transactResult = counted(parts, "transactResult", decideTransactResult(parts));
 
-  const findPeer = peerFinder(options.trustedProxies ?? []);
-  const peerOf = (
-    server: { requestIP(request: Request): { address: string } | null } | null,
-    request: Request,
-  ) => findPeer(plainAddress(server?.requestIP(request)?.address ?? ""), request.headers);
-  // A Host header that is no host makes the URL unreadable, and is no reason to fail.
-  const pathOf = ({ url }: Request) => URL.parse(url)?.pathname ?? url.replace(/\?.*$/s, "");
-
-  type Asked = { route: Route; peer: string; arrival: Arrival };
-
-  function answerAs(asked: Asked, answer: Answer): Response {
-    counters.answered(asked.route, answer.status, answer.code ?? "");
-    logAnswer(parts, asked, answer);
-    return respond(answer, traceIdOf(asked.arrival));
-  }
-
-  /** What is turned away without being looked at. */
-  function turned(
-    server: Parameters<typeof peerOf>[0],
-    request: Request,
-    { route, reason, answer }: { route: Route; reason: string; answer: Answer },
-  ): Response {
-    const { method } = request;
-    const { status } = answer;
-    const peer = peerOf(server, request);
-    const arrival = arrived();
-    const { receivedAt, number: trace } = arrival;
-    refusals.count({ receivedAt, trace, peer, method, path: pathOf(request), status, reason });
-    return answerAs({ route, peer, arrival }, { ...answer, why: reason });
-  }
-
-  const wrongMethod = (route: Route, server: Parameters<typeof peerOf>[0], request: Request) =>
-    turned(server, request, {
-      route,
-      reason: "wrong method",
-      answer: answers.wrongMethod("POST"),
-    });
-
-  function health(
-    server: Parameters<typeof peerOf>[0],
-    request: Request,
-    state: "live" | "ready",
-  ): Response {
-    const why = state === "ready" ? engine.notReady() : null;
-    const answer = answers.health(why === null ? 200 : 503, why ?? state);
-    return answerAs({ route: "health", peer: peerOf(server, request), arrival: arrived() }, answer);
-  }
-
-  function description(server: Parameters<typeof peerOf>[0], request: Request): Response {
-    const route = "other";
-    if (options.openApi == null) {
-      return turned(server, request, {
-        route,
-        reason: "unknown path",
-        answer: answers.unknownPath(),
-      });
-    }
-    const answer = answers.document(options.openApi);
-    return answerAs({ route, peer: peerOf(server, request), arrival: arrived() }, answer);
-  }
+  const { peerOf, unknownPath, wrongMethod, health, description } = besides(parts);
 
   // Elysia looks for the path's "/" from the URL's character 7, or from 11 where host names are
   // "standard". A host name may be short ("http://tb/..."); but in "https://" 7 is too early.
   return new Elysia({ precompile: true, handler: { standardHostname: options.https } })
     .onError(({ code, error, request, server }) => {
       if (error instanceof NoAnswer) return noAnswer();
-      if (code !== "NOT_FOUND") return respond(answers.internalError(), traceIdOf(arrived()));
-      const answer = answers.unknownPath();
-      return turned(server, request, { route: "other", reason: "unknown path", answer });
+      if (code === "NOT_FOUND") return unknownPath({ request, server });
+      return respond(answers.internalError(), traceIdOf(arrived()));
     })
     .post(
       paths.reserveFunds,
       ({ request, server }) =>
-        reserveFunds({ request, peer: peerOf(server, request), path: paths.reserveFunds }),
+        reserveFunds({ request, peer: peerOf({ request, server }), path: paths.reserveFunds }),
       { parse: "none" },
     )
     .post(
       paths.transactResult,
       ({ request, server }) =>
-        transactResult({ request, peer: peerOf(server, request), path: paths.transactResult }),
+        transactResult({ request, peer: peerOf({ request, server }), path: paths.transactResult }),
       { parse: "none" },
     )
-    .get("/health/live", ({ request, server }) => health(server, request, "live"))
-    .get("/health/ready", ({ request, server }) => health(server, request, "ready"))
-    .get(OPENAPI_PATH, ({ request, server }) => description(server, request))
-    .all(paths.reserveFunds, ({ request, server }) => wrongMethod("reserveFunds", server, request))
+    .get("/health/live", ({ request, server }) => health({ request, server }, "live"))
+    .get("/health/ready", ({ request, server }) => health({ request, server }, "ready"))
+    .get(OPENAPI_PATH, ({ request, server }) => description({ request, server }))
+    .all(paths.reserveFunds, ({ request, server }) =>
+      wrongMethod({ request, server }, "reserveFunds"),
+    )
     .all(paths.transactResult, ({ request, server }) =>
-      wrongMethod("transactResult", server, request),
+      wrongMethod({ request, server }, "transactResult"),
     );
 }
 

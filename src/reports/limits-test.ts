@@ -8,6 +8,7 @@ import {
   type LimitFigures,
   type LimitScope,
   type Limits,
+  NO_FIGURES,
   type UsageByScope,
 } from "../domain/limits.ts";
 import { isoTime, localTimeText } from "../domain/local-time.ts";
@@ -40,14 +41,6 @@ export type Cause = {
 
 export type Replayed = { readonly purchase: ReservedView; readonly refusedBy: Cause | null };
 
-const NONE: LimitFigures = {
-  min: null,
-  max: null,
-  dayAmount: null,
-  dayCount: null,
-  monthAmount: null,
-  monthCount: null,
-};
 const WINDOWS = ["dayAmount", "dayCount", "monthAmount", "monthCount"] as const;
 
 const keyIn = (scope: LimitScope, { channelId, productId, account }: ReservedView): string =>
@@ -71,7 +64,7 @@ function causeOf(purchase: ReservedView, limits: Limits, usage: UsageByScope): C
   for (const [scope, figure] of candidates(limits)) {
     const value = limits[scope]?.[figure] ?? null;
     if (value === null) continue;
-    const alone: Limits = { [scope]: { ...NONE, [figure]: value } };
+    const alone: Limits = { [scope]: { ...NO_FIGURES, [figure]: value } };
     if (checkLimits(purchase.reserveAmount, alone, usage) === null) continue;
     return { scope, scopeKey: keyIn(scope, purchase), figure, value };
   }

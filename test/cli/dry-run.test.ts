@@ -124,6 +124,48 @@ describe("changes nothing, and then the command itself does what was said", () =
   }
 });
 
+/** What makes files, and writes no journal. */
+const MAKES = [
+  "init --no-input --data-dir FOLDER/new --bank-code NEW --currency ZAR --country ZA --time-zone UTC",
+  "init --demo --data-dir FOLDER/demo",
+  "backup create --folder FOLDER/copies",
+  "backup new-key --output FOLDER/pair.key",
+];
+
+test("so has each command that makes something without a journal", () => {
+  const making = leaves(program()).filter(
+    (command) => has(command, "--dry-run") && !has(command, "--reason"),
+  );
+  const tried = new Set(MAKES.map((line) => line.split(" --")[0] ?? ""));
+  // The service is root's and systemd's: its refusals are tried beside it.
+  const shown = making.map(pathOf).filter((path) => !path.startsWith("service "));
+  expect(shown.filter((path) => !tried.has(path))).toEqual([]);
+});
+
+describe("makes nothing, and then the command itself does", () => {
+  test.each(MAKES)(
+    "%s",
+    async (line) => {
+      const args = words(line.replaceAll("FOLDER", folder));
+      const before = everything();
+      const dry = await bank.run([...args, "--dry-run", "--json"]);
+      expect([dry.exit, dry.err]).toEqual([0, ""]);
+      expect(JSON.parse(dry.out)).toMatchObject({ dryRun: true });
+      expect(everything()).toEqual(before);
+      const real = await bank.run([...args, "--json"]);
+      expect([real.exit, real.err]).toEqual([0, ""]);
+      expect(everything()).not.toEqual(before);
+      const { dryRun: _, ...said } = JSON.parse(dry.out) as Record<string, unknown>;
+      if (!line.startsWith("backup create")) expect(JSON.parse(real.out)).toMatchObject(said);
+      // What is there already is refused by both.
+      if (line.startsWith("backup create")) return;
+      for (const more of [["--dry-run"], []])
+        expect((await bank.run([...args, ...more])).exit).not.toBe(0);
+    },
+    30_000,
+  );
+});
+
 describe("to people", () => {
   test("it says that nothing was changed, then what would be said; and asks nothing", async () => {
     const ran = await bank.run(words("accounts credit 62-0001 7.00 --dry-run --reason slip"));

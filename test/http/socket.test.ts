@@ -248,11 +248,13 @@ describe("the budget starts with the headers", () => {
     expect(bank().store.account("1001")!.held).toBe(0 as never);
     const again = await fetch(`${bank().url}/reserveFunds`, { method: "POST", body });
     expect(await again.text()).toBe(timeOut);
-    expect(
+    const told = () =>
       bank()
         .store.receiptsOf(raasTxnRef, null)
-        .map((kept) => kept.responseCode),
-    ).toEqual(["2060", "2060"]);
+        .map((kept) => kept.responseCode);
+    // On a busy machine the repeat is late too, and then is answered before its receipt is written.
+    for (let tries = 0; tries < 100 && told().length < 2; tries += 1) await Bun.sleep(50);
+    expect(told()).toEqual(["2060", "2060"]);
   });
 });
 

@@ -4,7 +4,12 @@ import { type AccountStatus, available, type InternalAccount } from "../../domai
 import { loosens } from "../../domain/dual-control.ts";
 import { customer, type Entry, internal, transferEntries } from "../../domain/entries.ts";
 import { canonicalBuyerId } from "../../domain/identifiers.ts";
-import { LIMIT_SCOPES, type LimitFigures, type LimitScope } from "../../domain/limits.ts";
+import {
+  LIMIT_SCOPES,
+  type LimitFigures,
+  type LimitScope,
+  NO_FIGURES,
+} from "../../domain/limits.ts";
 import { formatAmount, type Minor, minor } from "../../domain/money.ts";
 import type { ReservationState } from "../../domain/reservation.ts";
 import { decideSettle, type SettleAction } from "../../domain/settle.ts";
@@ -42,15 +47,6 @@ const FIGURES = {
   monthAmount: "month_amount",
   monthCount: "month_count",
 } as const satisfies Record<keyof LimitFigures, string>;
-
-const NO_FIGURES: LimitFigures = {
-  min: null,
-  max: null,
-  dayAmount: null,
-  dayCount: null,
-  monthAmount: null,
-  monthCount: null,
-};
 
 const ACCOUNT = `SELECT id, number, internal, status, ledger_balance AS ledgerBalance, held,
     overdraft, pin_hash IS NOT NULL AS hasPin FROM accounts`;

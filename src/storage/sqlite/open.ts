@@ -247,6 +247,18 @@ function assertEmpty(db: Database, dataDir: string): void {
   if (tables > 0) throw new CannotOpen(`${dataDir} holds a bank already`);
 }
 
+/** Throws CannotOpen where a data dir holds a bank; what a killed `init` left is none. */
+export function assertNoBank(dataDir: string): void {
+  const file = join(dataDir, DATABASE_FILE);
+  if (!existsSync(file)) return;
+  const db = new Database(file, { strict: true, readonly: true });
+  try {
+    assertEmpty(db, dataDir);
+  } finally {
+    db.close();
+  }
+}
+
 /**
  * Makes the database of a new bank, complete in one commit.
  * `prepare` makes what belongs to the bank outside the database; it runs only for a new bank.
