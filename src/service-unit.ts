@@ -58,7 +58,8 @@ function foldersOf({ dataDir, writes }: UnitOptions): string[] {
     dataDir === SERVICE_DATA_DIR
       ? [`StateDirectory=${SERVICE}`, "StateDirectoryMode=0700"]
       : [`ReadWritePaths=${dataDir}`];
-  return [...own, ...writes.map((folder) => `ReadWritePaths=${folder}`)];
+  // With the "-" a folder that is missing, such as of a disk that is gone, keeps no bank from serving.
+  return [...own, ...writes.map((folder) => `ReadWritePaths=-${folder}`)];
 }
 
 function credentialsOf({ credentials }: UnitOptions): string[] {

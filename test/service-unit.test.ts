@@ -74,7 +74,7 @@ describe("what differs", () => {
     expect(lines({})).toContain("StateDirectoryMode=0700");
     const other = lines({ dataDir: "/srv/bank", writes: ["/srv/backup"] });
     expect(other).toContain("ReadWritePaths=/srv/bank");
-    expect(other).toContain("ReadWritePaths=/srv/backup");
+    expect(other).toContain("ReadWritePaths=-/srv/backup");
     expect(other.join("\n")).not.toContain("StateDirectory");
   });
 
