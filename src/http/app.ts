@@ -62,12 +62,13 @@ const NOT_ANSWERED = 0;
 const DECIDED: ReadonlySet<number> = new Set([200, 202, 404, 503]);
 
 /** How loud an answer is in the log, and what it is called there. */
-function eventOf({ status, code }: Answer): readonly [LogLevel, string] {
+function eventOf(route: Route, { status, code }: Answer): readonly [LogLevel, string] {
   if (status === 200 || status === 202) return code === "2060" ? ["warn", "timed-out"] : ORDINARY;
   if (status === NOT_ANSWERED) return ["warn", "unanswered"];
-  if (status === 503) return ["warn", "late"];
+  if (status === 503) return ["warn", route === "health" ? "not-ready" : "late"];
   if (status === 500) return ["error", "failed"];
-  return status === 404 ? ORDINARY : ["info", "refused"];
+  // The 404 of an unmatched result is an answer; a path that there is not was turned away.
+  return status === 404 && route !== "other" ? ORDINARY : ["info", "refused"];
 }
 const ORDINARY = ["debug", "answered"] as const;
 
@@ -77,9 +78,7 @@ function logAnswer(
   answer: Answer,
 ): void {
   const { status, code = "", why = "" } = answer;
-  // What never was looked at is turned away too, whatever its status.
-  const isUnknown = route === "other" && status !== 200;
-  const [level, event] = isUnknown ? (["info", "refused"] as const) : eventOf(answer);
+  const [level, event] = eventOf(route, answer);
   if (!log.takes(level)) return;
   const told = status === NOT_ANSWERED ? "closed without an answer" : `answered ${status}`;
   const parts = [`${route} from ${peer} was ${told}`, code, why].filter((part) => part !== "");
@@ -252,7 +251,7 @@ function besides(parts: Parts) {
 
     health(asking: Asking, state: "live" | "ready"): Response {
       const why = state === "ready" ? engine.notReady() : null;
-      const answer = answers.health(why === null ? 200 : 503, why ?? state);
+      const answer = { ...answers.health(why === null ? 200 : 503, why ?? state), why: why ?? "" };
       return answerAs({ route: "health", peer: peerOf(asking), arrival: arrived() }, answer);
     },
 

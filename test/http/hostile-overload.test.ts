@@ -3,6 +3,7 @@
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { join } from "node:path";
+import { createLog } from "../../src/log.ts";
 import { manualClock } from "../engine/manual-clock.ts";
 import { noteTorture, times } from "../torture.ts";
 import { BUYER, reserveBody, testBank } from "./bank.ts";
@@ -13,7 +14,12 @@ const MOST_WAITING = 5_000;
 test("400s and results over the most that may wait are answered at once, and each is counted", async () => {
   const TURNED = times(50, 20_000);
   const manual = manualClock();
-  const bank = testBank({ clock: manual.clock, accounts: [{ balance: 999_999_999 }] });
+  const lines: string[] = [];
+  const bank = testBank({
+    clock: manual.clock,
+    accounts: [{ balance: 999_999_999 }],
+    log: createLog({ level: "warn", format: "json", now: Date.now, write: (l) => lines.push(l) }),
+  });
   // Another process that writes: nothing is decided while it does.
   const other = new Database(join(bank.dataDir, "bank.db"));
   other.run("BEGIN IMMEDIATE");
@@ -25,6 +31,8 @@ test("400s and results over the most that may wait are answered at once, and eac
   const ready = await bank.request("/health/ready", { method: "GET" });
   expect([over.status, JSON.parse(over.body)["responseCode"]]).toEqual([200, "2060"]);
   expect([ready.status, ready.body]).toEqual([503, '{"status":"overloaded"}']);
+  // Not as a result that was late.
+  expect(JSON.parse(lines.at(-1) ?? "")).toMatchObject({ event: "not-ready", why: "overloaded" });
   for (let n = 0; n < TURNED; n += 1) {
     const malformed = await bank.post("/reserveFunds", reserveBody({ reserveAmount: -1 }));
     expect(malformed.status).toBe(400);
