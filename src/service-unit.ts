@@ -40,16 +40,18 @@ function assertPlain(what: string, text: string): void {
   }
 }
 
+function assertSeen(name: string, instead: string): void {
+  if (!HIDDEN.test(name)) return;
+  throw new UnitRefused(`the service does not see ${name}: use a folder such as ${instead}`);
+}
+
 function assertUsable({ program, user, dataDir, writes }: UnitOptions): void {
   assertPlain("the program", program);
+  assertSeen(program, "/usr/local/bin");
   assertPlain("the user", user);
   for (const folder of [dataDir, ...writes]) {
     assertPlain("the folder", folder);
-    if (HIDDEN.test(folder)) {
-      throw new UnitRefused(
-        `the service does not see ${folder}: use a folder such as ${SERVICE_DATA_DIR}`,
-      );
-    }
+    assertSeen(folder, SERVICE_DATA_DIR);
   }
 }
 

@@ -19,7 +19,7 @@ const folder = mkdtempSync(join(tmpdir(), "transact-bank-unit-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const STANDARD: UnitOptions = {
-  program: process.execPath,
+  program: "/bin/true",
   user: "transact-bank",
   dataDir: "/var/lib/transact-bank",
   writes: [],
@@ -112,6 +112,7 @@ test.each([
   [{ writes: ["/root/backups"] }, "does not see /root/backups"],
   [{ dataDir: "/srv/the bank" }, "cannot stand in a unit"],
   [{ dataDir: "/srv/bank\nExecStartPre=/bin/sh" }, "cannot stand in a unit"],
+  [{ program: "/home/ann/transact-bank" }, "does not see /home/ann/transact-bank"],
   [{ program: "/opt/50%/transact-bank" }, "cannot stand in a unit"],
   [{ user: "a b" }, "cannot stand in a unit"],
 ] as const)("refused: %p", (options, why) => {
