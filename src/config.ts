@@ -187,9 +187,11 @@ export function readConfig(dataDir: string): Config {
     text = readFileSync(join(dataDir, CONFIG_FILE), "utf8");
   } catch (error) {
     // One that is there and cannot be read must not be taken for one that turns nothing on.
-    const { code = "", message } = error as NodeJS.ErrnoException;
+    const { code = "" } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") return DEFAULT_CONFIG;
-    throw new ConfigError(`${CONFIG_FILE} cannot be read (${message})`);
+    throw new ConfigError(
+      `${CONFIG_FILE} cannot be read (${code}): run this as the bank's own user, or mend the file`,
+    );
   }
   return parseConfig(text);
 }
