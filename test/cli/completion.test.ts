@@ -93,26 +93,35 @@ describe.each(Object.keys(OFFERS))("%s", (shell) => {
   });
 });
 
-/** A zsh that someone types into: a Tab shows what it completes. */
-test.each(LINES.filter(([, offered]) => offered.length === 1))(
-  "zsh: %s<Tab>",
-  async (line, [offer]) => {
-    const [typed = ""] = / ?\S*$/.exec(line) ?? [];
-    const shown = `${line.slice(0, line.length - typed.length)} ${offer}`;
-    const out = await inShell(
-      "zsh",
-      `zmodload zsh/zpty
+/** What a zsh that someone types into shows after a Tab, where that is among it. */
+const zshShows = (line: string, shown: string) =>
+  inShell(
+    "zsh",
+    `zmodload zsh/zpty
      zpty shell zsh -f -i
      zpty -w shell 'PS1=; autoload -U compinit; compinit -u -D'
      zpty -w shell 'source <(transact-bank completion zsh); print "re""ady"'
      zpty -r shell line '*ready*'
      zpty -n -w shell $'${line}\\t'
-     zpty -r shell line '*${shown.trim()}*'
+     zpty -r shell line '*${shown}*'
      print -r -- $line`,
-    );
-    if (out !== null) expect(out).toContain(shown.trim());
+  );
+
+test.each(LINES.filter(([, offered]) => offered.length === 1))(
+  "zsh: %s<Tab>",
+  async (line, [offer]) => {
+    const [typed = ""] = / ?\S*$/.exec(line) ?? [];
+    const shown = `${line.slice(0, line.length - typed.length)} ${offer}`.trim();
+    const out = await zshShows(line, shown);
+    if (out !== null) expect(out).toContain(shown);
   },
 );
+
+test("zsh: a name with characters that mean something to it is the same name", async () => {
+  expect((await bank.run(["accounts", "map", "a:b\\c", "62-0001"])).exit).toBe(0);
+  const out = await zshShows("transact-bank accounts unmap a", "a:b*c");
+  if (out !== null) expect(out).toContain("a:b\\\\c");
+});
 
 describe("the program, when a shell asks", () => {
   const offered = async (line: string, how: Parameters<typeof run>[1] = { env }) => {
