@@ -21,6 +21,7 @@ import { isoTime, localTimeText } from "../src/domain/local-time.ts";
 import { writeFileDurably } from "../src/files.ts";
 import { bytesText } from "../src/units.ts";
 import { describe, EXIT, Failure } from "./failure.ts";
+import { fileOnDisk } from "./input.ts";
 import { facts, note, table } from "./output.ts";
 import { canAsk, confirmByName } from "./prompt.ts";
 import {
@@ -240,7 +241,7 @@ function addNewKey(backup: Command): void {
     .requiredOption("--output <file>", "the secret file; the recipient's stands beside it")
     .action(
       withoutBank<{ output: string }>(async ({ output, dryRun }) => {
-        const secret = resolve(output);
+        const secret = fileOnDisk(output, "--output");
         const open = `${secret.replace(/\.key$/, "")}.recipient`;
         for (const file of [secret, open]) {
           if (existsSync(file)) throw new Failure("refused", `${file} is there: name another file`);

@@ -1,8 +1,18 @@
 // What a command reads from a file that a person names; "-" is standard input.
 import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { Failure } from "./failure.ts";
 
 const STANDARD_INPUT = "-";
+
+/** The file that a command shall write and have on the disk when it ends; "-" promises no such thing. */
+export function fileOnDisk(file: string, what: string): string {
+  if (file !== STANDARD_INPUT) return resolve(file);
+  throw new Failure(
+    "usage",
+    `${what} - will not do: it must be a file, and on the disk at the end`,
+  );
+}
 
 /** The name of a file in a message. */
 export const inputName = (file: string): string =>

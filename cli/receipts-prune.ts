@@ -1,10 +1,10 @@
 // receipts prune: takes old receipts out, into an archive.
-import { resolve } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { isoTime, localTimeText } from "../src/domain/local-time.ts";
 import { countOld, pruneReceipts } from "../src/prune.ts";
 import { isoOrNull } from "../src/reports/views.ts";
 import { bytesText } from "../src/units.ts";
+import { fileOnDisk } from "./input.ts";
 import { facts } from "./output.ts";
 import { confirm } from "./prompt.ts";
 import { command, unwrap, withBank } from "./session.ts";
@@ -39,7 +39,7 @@ export function registerPrune(receipts: Command): void {
       withBank<[], { olderThan: number; archive: string }>(async (session, _, options) => {
         const { store, by, bank, dataDir, dryRun } = session;
         const before = Date.now() - options.olderThan;
-        const file = resolve(options.archive);
+        const file = fileOnDisk(options.archive, "--archive");
         const { receipts: count, refusals } = countOld(store, before);
         const what = `${count} receipts and ${refusals} refusals of before ${localTimeText(before, bank.timeZone)}`;
         const json = { before: isoTime(before), receipts: count, refusals };

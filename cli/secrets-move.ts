@@ -1,6 +1,5 @@
 // secrets export and import: all of keys/ in one file under a passphrase, which no backup holds.
-import { existsSync, readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { existsSync } from "node:fs";
 import { type Command, Option } from "commander";
 import { secretsSeen, settleSealed } from "../src/approvals.ts";
 import { controlledBy, readConfig } from "../src/config.ts";
@@ -12,6 +11,7 @@ import { perform } from "./control.ts";
 import { refuseOfBank } from "./deliver.ts";
 import { Failure } from "./failure.ts";
 import { readSecretFile } from "./init.ts";
+import { fileOnDisk, readInput } from "./input.ts";
 import { note } from "./output.ts";
 import { askPassphrase, canAsk, confirm } from "./prompt.ts";
 import {
@@ -57,7 +57,7 @@ export function registerExport(secrets: Command): void {
     .action(
       withBank<[], PassphraseOption & { output: string }>(async (session, _, options) => {
         const { bank, dataDir, json, dryRun } = session;
-        const output = resolve(options.output);
+        const output = fileOnDisk(options.output, "--output");
         if (existsSync(output)) {
           throw new Failure("refused", `${output} is there: name another file`);
         }
@@ -97,7 +97,7 @@ export function registerImport(secrets: Command): void {
     kind: "write",
     examples: [
       "secrets import ./acme-keys.age --data-dir ./bank",
-      "secrets import ./acme-keys.age --passphrase-file ./passphrase --yes",
+      "secrets import - --passphrase-file ./passphrase --yes < ./acme-keys.age",
     ],
   })
     .addOption(passphraseOption())
@@ -113,21 +113,13 @@ export function registerImport(secrets: Command): void {
     );
 }
 
-function readExport(file: string): Uint8Array {
-  try {
-    return readFileSync(resolve(file));
-  } catch {
-    throw new Failure("notFound", `${file} cannot be read: name the file of secrets export`);
-  }
-}
-
 /** Opens the bank with the imported PIN key, which must be the one that its PINs were hashed with. */
 async function importKeys(
   dataDir: string,
   file: string,
   options: PassphraseOption & CommonOptions,
 ): Promise<Answer> {
-  const bytes = readExport(file);
+  const bytes = readInput(file, "FILE");
   const { keys, bankCode } = await readKeyExport(bytes, await readPassphrase(options, false));
   const config = readConfig(dataDir);
   const { pin_policy: pinPolicy, pin_max_tries: pinMaxTries } = config;

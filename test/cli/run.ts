@@ -22,7 +22,10 @@ export type Ran = { readonly exit: number; readonly out: string; readonly err: s
 /** No terminal on either side, and nothing of the environment but what is given. */
 export async function run(
   args: readonly string[],
-  { stdin = "", env = {} }: { stdin?: string; env?: Record<string, string> } = {},
+  {
+    stdin = "",
+    env = {},
+  }: { stdin?: string | Uint8Array<ArrayBuffer>; env?: Record<string, string> } = {},
 ): Promise<Ran> {
   const child = Bun.spawn([...program, ...args], {
     stdin: new Blob([stdin]),
@@ -40,7 +43,7 @@ export async function run(
 
 export type TestBank = {
   readonly dataDir: string;
-  run(args: readonly string[], how?: { stdin?: string }): Promise<Ran>;
+  run(args: readonly string[], how?: { stdin?: string | Uint8Array<ArrayBuffer> }): Promise<Ran>;
   /** Runs with --json, expects exit 0 (or `exit`), gives the document. */
   json(args: readonly string[], exit?: number): Promise<unknown>;
   remove(): void;
@@ -72,7 +75,7 @@ export type Step = {
   readonly exit: number;
   /** Texts that standard output, after exit 0 and 6, or standard error must contain. */
   readonly says?: readonly string[];
-  readonly stdin?: string;
+  readonly stdin?: string | Uint8Array<ArrayBuffer>;
 };
 
 /** Tests a story step by step: each is a test of its own, named by its command line. */

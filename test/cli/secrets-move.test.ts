@@ -94,6 +94,17 @@ test("keys that differ are replaced only when that is confirmed, a wrong pin.key
   expect(contents(keys())).toEqual(before);
 });
 
+test("- is standard input for what is read; what must be on the disk has a name", async () => {
+  const line = ["secrets", "import", "-", "--passphrase-file", passphrase];
+  expect(await bank.run(line, { stdin: readFileSync(file) })).toMatchObject({ exit: 0 });
+  const exported = await bank.run(["secrets", "export", "--output", "-"], { stdin: PASSPHRASE });
+  expect([exported.exit, exported.err]).toEqual([
+    2,
+    expect.stringContaining("--output - will not do"),
+  ]);
+  expect(existsSync("-")).toBe(false);
+});
+
 test("another passphrase opens nothing", async () => {
   const { exit, err } = await bank.run(["secrets", "import", file], {
     stdin: "another passphrase",
