@@ -9,7 +9,9 @@
    shall be cut, and SHADOW_DIR is what its disk then holds. Each change of a file is logged with
    its bytes. A flush that succeeds plays the log, as it was when the flush was called, into the
    copy before it returns: what is written while a flush runs is not covered by it. What a failed
-   flush should have taken never comes to the disk, because a kernel may call those pages clean.
+   flush should have taken never comes to the disk, because a kernel may call those pages clean; and
+   as Linux does since 4.13 (errseq_t), a flush through each other descriptor of the file, under way
+   at that moment or the next one, fails as well, once.
    Two variables make another disk of it:
    SHADOW_KEEPS=PERCENT  so much of what is not flushed survives all the same, whole or torn at a
                          sector: a real disk and its kernel write when and in which order they like.
@@ -71,6 +73,7 @@ struct file {
   dev_t device;
   ino_t inode;
   int gone;
+  unsigned failures; /* Flushes of it that failed. */
   char copy[PATH_MAX];
   struct change *first;
   struct change *last;
@@ -79,6 +82,9 @@ struct file {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct file *files;
 static unsigned long changes;
+enum { DESCRIPTORS = 65536 };
+/* How many failed flushes of its file each descriptor was told of. */
+static unsigned told[DESCRIPTORS];
 static const char *of;
 static const char *copies;
 static const char *faults;
@@ -364,6 +370,12 @@ static int flush(const char *name, long call, int fd) {
   errno = error;
   if (file == NULL) return result;
   pthread_mutex_lock(&lock);
+  if (result != 0) file->failures += 1;
+  else if (fd < DESCRIPTORS && told[fd] < file->failures) {
+    result = -1;
+    error = EIO;
+  }
+  if (fd < DESCRIPTORS) told[fd] = file->failures;
   settle(file, upto, result == 0);
   leave(error);
   return result;

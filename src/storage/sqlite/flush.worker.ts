@@ -3,7 +3,9 @@
 // not through the thread that answers, which may be busy at that moment.
 //
 // A flush makes durable every commit that was counted before it began (store.ts says why), so what
-// it tells is the count that it read before.
+// it tells is the count that it read before. Where a checkpoint's flush of the WAL fails meanwhile,
+// through SQLite's own descriptor, this one fails as well: Linux tells the error to each descriptor
+// that was open (errseq_t). So no flush that succeeds here covers what was lost there.
 import { closeSync, fdatasyncSync, openSync } from "node:fs";
 import { COMMITS, type FlusherOptions, type FlusherReply, STOP, STOPPED } from "./messages.ts";
 
