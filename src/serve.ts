@@ -147,6 +147,11 @@ const LISTEN_REFUSED: ReadonlyMap<string, string> = new Map([
 export function serve(options: ServeOptions): Served {
   const { dataDir } = options;
   const undo: (() => void)[] = [];
+  let isGivenUp = false;
+  /** Where the start failed nobody was answered, and its threads may miss what was taken from them. */
+  const onFatal = (error: unknown) => {
+    if (!isGivenUp) options.onFatal(error);
+  };
   try {
     const unlock = lockForServing(dataDir);
     undo.unshift(unlock);
@@ -173,7 +178,7 @@ export function serve(options: ServeOptions): Served {
     const interrupted = store.beginServing(systemClock.now());
     const threads = startThreads(
       { dataDir, ...opened.options },
-      { onTrouble: options.onTrouble, onFlushFailed: options.onFatal },
+      { onTrouble: options.onTrouble, onFlushFailed: onFatal },
     );
     undo.unshift(() => void threads.stop());
     const counters = createCounters(systemClock);
@@ -182,7 +187,7 @@ export function serve(options: ServeOptions): Served {
       {
         clock: systemClock,
         reserveBudgetMs: config.reserve_budget_ms,
-        onFatal: options.onFatal,
+        onFatal,
         onTrouble: options.onTrouble,
         onBatch: counters.batch,
         onFlush: counters.flushed,
@@ -232,6 +237,7 @@ export function serve(options: ServeOptions): Served {
       },
     };
   } catch (error) {
+    isGivenUp = true;
     for (const step of undo) step();
     const code = error instanceof Error && "code" in error ? String(error.code) : "";
     const atListening = error instanceof Error && "syscall" in error && error.syscall === "listen";
