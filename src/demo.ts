@@ -11,7 +11,7 @@ import type { Decline } from "./domain/outcomes.ts";
 import { syncFolder } from "./files.ts";
 import { holdsForeignFiles, initBank } from "./init.ts";
 import { CannotOpen } from "./storage/sqlite/open.ts";
-import type { Bank, By, Operation, Result, Store } from "./storage/store.ts";
+import type { By, Operation, Result, Store } from "./storage/store.ts";
 
 type DemoAccount = {
   readonly number: string;
@@ -130,26 +130,23 @@ export function assertNoDemo(dataDir: string): void {
 }
 
 /**
- * Makes the demo bank in a folder that is empty or does not exist; gives what it is.
+ * Makes the demo bank in a folder that is empty or does not exist.
  * It is made beside its place and moved there whole, so that a killed one leaves no half. Throws
  * CannotOpen where the folder, or what is beside it, holds anything else.
  */
-export function initDemo(dataDir: string, by: By): Bank {
+export function initDemo(dataDir: string, by: By): void {
   assertNoDemo(dataDir);
   const unfinished = unfinishedOf(dataDir);
   rmSync(unfinished, { recursive: true, force: true });
   initBank(unfinished, DEMO_IDENTITY, null);
   const opened = openBank(unfinished);
-  let bank: Bank;
   try {
     fill(opened.store, by);
-    bank = opened.store.bank();
   } finally {
     opened.close();
   }
   renameSync(unfinished, dataDir);
   syncFolder(dirname(dataDir));
-  return bank;
 }
 
 /** The operation of a buyer whose answer stands beforehand, as one that was told it. */

@@ -25,6 +25,16 @@ export const NO_FIGURES: LimitFigures = {
   monthCount: null,
 };
 
+/** What each is called. */
+export const FIGURE_NAMES: Readonly<Record<keyof LimitFigures, string>> = {
+  min: "minimum",
+  max: "maximum",
+  dayAmount: "amount a day",
+  dayCount: "times a day",
+  monthAmount: "amount a month",
+  monthCount: "times a month",
+};
+
 export type Limits = { readonly [scope in LimitScope]?: LimitFigures };
 
 /** What an account has reserved so far in the running local day and month. */

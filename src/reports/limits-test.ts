@@ -3,6 +3,7 @@
 import {
   applicableLimits,
   checkLimits,
+  FIGURE_NAMES,
   type FindLimit,
   LIMIT_SCOPES,
   type LimitFigures,
@@ -21,15 +22,6 @@ import type { Period } from "./settlement.ts";
 import { limitJson } from "./views.ts";
 
 export type Figure = keyof LimitFigures;
-
-export const FIGURE_NAMES: Readonly<Record<Figure, string>> = {
-  min: "minimum",
-  max: "maximum",
-  dayAmount: "amount a day",
-  dayCount: "times a day",
-  monthAmount: "amount a month",
-  monthCount: "times a month",
-};
 
 /** The limit that refuses a purchase: the first one that it meets. */
 export type Cause = {

@@ -2,7 +2,12 @@
 // figures, and the one way it is done, at once or when another approved it.
 import { type Static, type TObject, Type } from "@sinclair/typebox";
 import { ACCOUNT_STATUSES, type AccountStatus } from "../domain/account.ts";
-import { LIMIT_SCOPES, type LimitFigures, type LimitScope } from "../domain/limits.ts";
+import {
+  FIGURE_NAMES,
+  LIMIT_SCOPES,
+  type LimitFigures,
+  type LimitScope,
+} from "../domain/limits.ts";
 import type { Minor } from "../domain/money.ts";
 import { RESERVATION_STATES, type ReservationState } from "../domain/reservation.ts";
 import type {
@@ -75,24 +80,16 @@ const Keys = { keys: Type.Array(text), seen: text, digest: text };
 const SetPin = Type.Object({ number: text, digest: text });
 
 type FigureName = keyof LimitFigures;
-const FIGURE_WORDS: Record<FigureName, string> = {
-  min: "minimum",
-  max: "maximum",
-  dayAmount: "amount a day",
-  dayCount: "times a day",
-  monthAmount: "amount a month",
-  monthCount: "times a month",
-};
-const FIGURE_NAMES = Object.keys(FIGURE_WORDS) as FigureName[];
+const FIGURES = Object.keys(FIGURE_NAMES) as FigureName[];
 const SetLimits = Type.Object({
   ...Target,
   figures: Type.Unsafe<Partial<LimitFigures>>(
-    Type.Partial(Type.Object(Object.fromEntries(FIGURE_NAMES.map((name) => [name, Amount])))),
+    Type.Partial(Type.Object(Object.fromEntries(FIGURES.map((name) => [name, Amount])))),
   ),
 });
 const UnsetLimits = Type.Object({
   ...Target,
-  figures: Type.Array(oneOf<FigureName>(FIGURE_NAMES)),
+  figures: Type.Array(oneOf<FigureName>(FIGURES)),
 });
 
 function targetText({ scope, scopeKey }: LimitTarget): string {
@@ -109,7 +106,7 @@ function changeText(name: FigureName, value: number | null, with_: Wording, now:
   const before = now?.[name] ?? null;
   // A wider scope may have one, which holds for this one too.
   const own = before === null ? "none of its own" : figureText(name, before, with_);
-  return `${FIGURE_WORDS[name]} ${figureText(name, value, with_)} (now ${own})`;
+  return `${FIGURE_NAMES[name]} ${figureText(name, value, with_)} (now ${own})`;
 }
 
 function accountsText(accounts: readonly NewAccount[], { money }: Wording): string {
@@ -223,7 +220,7 @@ export const ACTS = {
     args: UnsetLimits,
     describe: ({ figures, ...target }, wording) => {
       const now = wording.limit(target);
-      const named = figures.length > 0 ? figures : FIGURE_NAMES;
+      const named = figures.length > 0 ? figures : FIGURES;
       const changes = named
         .filter((name) => (now?.[name] ?? null) !== null)
         .map((name) => changeText(name, null, wording, now));

@@ -7,7 +7,7 @@ import {
   loosens,
   NO_LOGIN,
 } from "../../src/domain/dual-control.ts";
-import type { LimitFigures } from "../../src/domain/limits.ts";
+import { type LimitFigures, NO_FIGURES } from "../../src/domain/limits.ts";
 import { minor } from "../../src/domain/money.ts";
 
 describe("an act falls under", () => {
@@ -59,15 +59,7 @@ describe("an act falls under", () => {
 
 describe("a limit is loosened", () => {
   const figures = (some: { [name: string]: number | null }): LimitFigures =>
-    ({
-      min: null,
-      max: null,
-      dayAmount: null,
-      dayCount: null,
-      monthAmount: null,
-      monthCount: null,
-      ...some,
-    }) as LimitFigures;
+    ({ ...NO_FIGURES, ...some }) as LimitFigures;
   type Some = { [name: string]: number | null };
   const rows: readonly [before: Some | null, changed: Some, wider: Some[], loosened: boolean][] = [
     [null, { max: 5 }, [], false],

@@ -6,6 +6,7 @@ import {
   LIMIT_SCOPES,
   type LimitFigures,
   type Limits,
+  NO_FIGURES,
   type Usage,
 } from "../../src/domain/limits.ts";
 import { minor } from "../../src/domain/money.ts";
@@ -13,19 +14,11 @@ import { minor } from "../../src/domain/money.ts";
 type Figures = { readonly [figure in keyof LimitFigures]?: number };
 type Given = { readonly [scope in keyof Limits]: Figures };
 
-const NOT_SET = {
-  min: null,
-  max: null,
-  dayAmount: null,
-  dayCount: null,
-  monthAmount: null,
-  monthCount: null,
-};
 const UNUSED = { dayAmount: 0, dayCount: 0, monthAmount: 0, monthCount: 0 };
 
 const limitsOf = (given: Given): Limits =>
   Object.fromEntries(
-    Object.entries(given).map(([scope, figures]) => [scope, { ...NOT_SET, ...figures }]),
+    Object.entries(given).map(([scope, figures]) => [scope, { ...NO_FIGURES, ...figures }]),
   );
 const usageOf = (used: Partial<typeof UNUSED> = {}) => ({ ...UNUSED, ...used }) as Usage;
 const NO_USAGE = { all: usageOf(), channel: usageOf(), product: usageOf() };
@@ -134,7 +127,7 @@ describe("which limits apply", () => {
       (scope, key) => {
         if (!set.has(`${scope} ${key}`)) return null;
         asked.push(`${scope} ${key}`);
-        return { ...NOT_SET, min: minor(1) };
+        return { ...NO_FIGURES, min: minor(1) };
       },
       request,
       account,

@@ -1,6 +1,6 @@
 // contract.md 2, the checks in their order; 4.2, repeats of a request; 4.4, the cancelled reserve.
 import { describe, expect, test } from "bun:test";
-import type { LimitFigures } from "../../src/domain/limits.ts";
+import { type LimitFigures, NO_FIGURES } from "../../src/domain/limits.ts";
 import { minor, ZERO } from "../../src/domain/money.ts";
 import type { Outcome } from "../../src/domain/outcomes.ts";
 import type { ReservationState } from "../../src/domain/reservation.ts";
@@ -32,14 +32,6 @@ const REQUEST: ReserveRequest = {
 };
 
 const UNUSED = { dayAmount: ZERO, dayCount: 0, monthAmount: ZERO, monthCount: 0 };
-const NO_LIMIT: LimitFigures = {
-  min: null,
-  max: null,
-  dayAmount: null,
-  dayCount: null,
-  monthAmount: null,
-  monthCount: null,
-};
 
 /** An account with a PIN and exactly what the request needs. */
 const ACCOUNT: AccountSnapshot = {
@@ -78,7 +70,7 @@ const withLimit = (
   figures: Partial<LimitFigures>,
 ): Case =>
   withSnapshot(given, {
-    limits: { ...given.snapshot.limits, [scope]: { ...NO_LIMIT, ...figures } },
+    limits: { ...given.snapshot.limits, [scope]: { ...NO_FIGURES, ...figures } },
   });
 
 /** What can be wrong, in the order of the checks. */

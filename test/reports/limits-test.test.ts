@@ -1,21 +1,12 @@
 // limits test says of purchases that were seen what a server with those limits answers to them.
 import { afterEach, describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import type { FindLimit, LimitFigures } from "../../src/domain/limits.ts";
+import { type FindLimit, type LimitFigures, NO_FIGURES } from "../../src/domain/limits.ts";
 import { minor } from "../../src/domain/money.ts";
 import { replay } from "../../src/reports/limits-test.ts";
 import { rowsOf } from "../../src/storage/pages.ts";
 import type { LimitTarget, ReservedView, Store } from "../../src/storage/store.ts";
 import { BY, done, reserveBody, type TestBank, testBank } from "../http/bank.ts";
-
-const NONE: LimitFigures = {
-  min: null,
-  max: null,
-  dayAmount: null,
-  dayCount: null,
-  monthAmount: null,
-  monthCount: null,
-};
 
 type Row = { readonly target: LimitTarget; readonly figures: Partial<LimitFigures> };
 
@@ -23,7 +14,7 @@ const finder =
   (rows: readonly Row[]): FindLimit =>
   (scope, key) => {
     const row = rows.find(({ target }) => target.scope === scope && target.scopeKey === key);
-    return row === undefined ? null : { ...NONE, ...row.figures };
+    return row === undefined ? null : { ...NO_FIGURES, ...row.figures };
   };
 
 const all = (store: Store): Iterable<ReservedView> =>
