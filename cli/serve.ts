@@ -7,6 +7,7 @@ import { version } from "../package.json";
 import { scheduleBackups } from "../src/backup/schedule.ts";
 import { readConfig } from "../src/config.ts";
 import { isoTime } from "../src/domain/local-time.ts";
+import { EXAMPLE_PURCHASE } from "../src/http/openapi.ts";
 import {
   createLog,
   formatLine,
@@ -56,12 +57,7 @@ function demoPurchase(served: Served): string {
     "Buy something (a second time it is the same purchase, and has the same answer):",
     post(served.config.reserve_funds_path, {
       raasTxnRef: requestId,
-      sourceIdentifier: "27731304702",
-      reserveAmount: 10_000,
-      purchaseAmount: 10_000,
-      settlementAmount: 9_000,
-      productId: 110,
-      channelId: 7,
+      ...EXAMPLE_PURCHASE,
       clientTxnRef: "demo",
     }),
     "It was dispensed: debit the buyer:",

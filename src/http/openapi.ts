@@ -30,7 +30,8 @@ export type Example = {
   readonly answer: Answer;
 };
 
-const PURCHASE = {
+/** A purchase from the demo bank's first buyer; its raasTxnRef is still to come. */
+export const EXAMPLE_PURCHASE = {
   sourceIdentifier: "27731304702",
   reserveAmount: 10_000,
   purchaseAmount: 10_000,
@@ -47,7 +48,7 @@ function reserveExample(outcome: Outcome, raasTxnRef: string, fields: Json): Exa
   return {
     name: outcome,
     call: "reserveFunds",
-    body: { ...PURCHASE, raasTxnRef, ...fields },
+    body: { ...EXAMPLE_PURCHASE, raasTxnRef, ...fields },
     answer: answers.reserve(outcome, raasTxnRef, A_REFERENCE),
   };
 }

@@ -8,7 +8,12 @@ import type { LocalDay } from "../domain/local-time.ts";
 import type { Minor } from "../domain/money.ts";
 import type { Decline, Outcome } from "../domain/outcomes.ts";
 import type { ReservationState } from "../domain/reservation.ts";
-import type { FirstRequest, ReservePolicy, ReserveRequest } from "../domain/reserve.ts";
+import type {
+  FirstRequest,
+  ReserveContent,
+  ReservePolicy,
+  ReserveRequest,
+} from "../domain/reserve.ts";
 import type { ResultRequest } from "../domain/result.ts";
 import type { SettleAction } from "../domain/settle.ts";
 import type { ActName, Sealed } from "./acts.ts";
@@ -269,53 +274,35 @@ export type PurchaseFilter = Omit<ReservationFilter, "state"> & {
   readonly state?: ReservationState | "declined" | "all";
 };
 
-export type ReservationView = {
+/** What a request asked, as people look at it. */
+type AskedView = Omit<ReserveContent, "currency"> & {
   readonly id: number;
-  readonly reference: string;
   readonly requestId: string;
   readonly clientRef: string | null;
-  readonly buyerId: string;
-  readonly targetId: string | null;
+  readonly channelId: number | null;
+  /** reserveAmount - (purchaseAmount + feeAmount), where it is not zero. */
+  readonly sumsDifference: number;
+};
+
+export type ReservationView = AskedView & {
+  readonly reference: string;
   readonly account: string;
   readonly state: ReservationState;
-  readonly reserveAmount: Minor;
-  readonly purchaseAmount: Minor | null;
-  readonly feeAmount: Minor;
-  readonly clientShareAmount: Minor;
-  readonly settlementAmount: Minor | null;
-  readonly productId: number | null;
-  readonly channelId: number | null;
   readonly reservedAt: number;
   readonly resolvedAt: number | null;
   readonly resultCode: string | null;
   readonly resolvedBy: "result" | "operator" | "time-out" | null;
   readonly firstSentAt: number | null;
   readonly corrected: boolean;
-  /** reserveAmount - (purchaseAmount + feeAmount), where it is not zero. */
-  readonly sumsDifference: number;
 };
 
 /** A request that reserved nothing: what it asked, and why it was declined. */
-export type DeclinedView = {
-  readonly id: number;
-  readonly requestId: string;
-  readonly clientRef: string | null;
-  readonly buyerId: string;
-  readonly targetId: string | null;
-  readonly state: "declined";
-  readonly outcome: Decline;
-  readonly reserveAmount: Minor;
-  readonly purchaseAmount: Minor | null;
-  readonly feeAmount: Minor;
-  readonly clientShareAmount: Minor;
-  readonly settlementAmount: Minor | null;
-  readonly productId: number | null;
-  readonly channelId: number | null;
-  /** Upper case; null where absent or the bank's own. */
-  readonly currency: string | null;
-  readonly receivedAt: number;
-  readonly sumsDifference: number;
-};
+export type DeclinedView = AskedView &
+  Pick<ReserveContent, "currency"> & {
+    readonly state: "declined";
+    readonly outcome: Decline;
+    readonly receivedAt: number;
+  };
 
 /** What the checks of a request looked at, as far as it can be told from what is recorded. */
 export type Past = {

@@ -2,13 +2,13 @@
 // where something in front of it, or an operator, does what the kit was not told.
 import { afterEach, expect, test } from "bun:test";
 import { type Books, bookRules, openBooks } from "../../src/conformance/books.ts";
-import { createClient } from "../../src/conformance/client.ts";
-import { createKit, type Kit } from "../../src/conformance/kit.ts";
+import type { Kit } from "../../src/conformance/kit.ts";
 import { NOTHING_KNOWN, type Profile } from "../../src/conformance/profile.ts";
 import { IN_TIME } from "../../src/conformance/rule.ts";
 import { type RunOptions, tryBooks, tryRules } from "../../src/conformance/run.ts";
 import { minor, ZERO } from "../../src/domain/money.ts";
 import { BY, done, type TestBank, testBank } from "../http/bank.ts";
+import { plainKit } from "./plain-kit.ts";
 
 /** What stands before the bank: it answers by itself, or gives null and lets the bank answer. */
 type Front = (path: string, body: string) => Response | null;
@@ -44,14 +44,7 @@ async function play(front: Front, profile: Profile = PROFILE): Promise<Told> {
       return front(pathname, body) ?? bank.app.handle(new Request(request.url, init));
     },
   });
-  const client = createClient({
-    url: server.url.href,
-    paths: { reserveFunds: "/reserveFunds", transactResult: "/transactResult" },
-    secret: null,
-    basic: null,
-    tls: { ca: null, client: null, insecure: false },
-  });
-  const kit = createKit(client, profile, "test");
+  const kit = plainKit(server.url, profile);
   const books = openBooks(bank.store, kit);
   const options: RunOptions = {
     abilities: new Set(["debit"]),

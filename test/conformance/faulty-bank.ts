@@ -1,6 +1,7 @@
 // A small bank that keeps the contract, written once more and in memory, and the same bank with one
 // deliberate fault: what the conformance kit must notice. Nothing here comes from src/.
 import { createHmac } from "node:crypto";
+import { MESSAGES } from "../http/oracle.ts";
 
 /** Each fault in a few words: it is the name of its test. */
 export type Fault =
@@ -107,19 +108,6 @@ type Decided = {
   reference: string | null;
   state: State | null;
   readonly at: number;
-};
-
-const MESSAGES: Record<string, string> = {
-  "0000": "Success",
-  "2050": "Below minimum amount",
-  "2040": "Maximum amount exceeded",
-  "2030": "Consumer Account not mapped",
-  "2020": "Invalid authentication code",
-  "2080": "Consumer Account inactive",
-  "2070": "Blacklisted Consumer Account",
-  "2010": "Insufficient funds",
-  "2060": "Time-out",
-  "2090": "Unknown error",
 };
 
 const KNOWN =

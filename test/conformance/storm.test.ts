@@ -1,10 +1,10 @@
 // The storm's figures, and what becomes of reserves whose answer was lost. Only lower bounds: a busy
 // machine makes answers later, never earlier.
 import { afterEach, expect, test } from "bun:test";
-import { createClient } from "../../src/conformance/client.ts";
-import { createKit, type Kit } from "../../src/conformance/kit.ts";
+import type { Kit } from "../../src/conformance/kit.ts";
 import { NOTHING_KNOWN } from "../../src/conformance/profile.ts";
 import { runStorm } from "../../src/conformance/storm.ts";
+import { plainKit } from "./plain-kit.ts";
 
 let server: ReturnType<typeof Bun.serve> | undefined;
 afterEach(() => server?.stop(true));
@@ -20,14 +20,7 @@ function kitOf(answers: Answers): Kit {
       return answers(new URL(request.url).pathname, body);
     },
   });
-  const client = createClient({
-    url: server.url.href,
-    paths: { reserveFunds: "/reserveFunds", transactResult: "/transactResult" },
-    secret: null,
-    basic: null,
-    tls: { ca: null, client: null, insecure: false },
-  });
-  return createKit(client, NOTHING_KNOWN, "test");
+  return plainKit(server.url, NOTHING_KNOWN);
 }
 
 const success = (body: Record<string, unknown>) =>

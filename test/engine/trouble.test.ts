@@ -1,6 +1,6 @@
 // What the engine does when the disk, the database or one operation fails, and under overload.
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { FlushFailed } from "../../src/storage/store.ts";
+import { FlushFailed, type RefusalOperation } from "../../src/storage/store.ts";
 import { BUDGET_MS, BUSY, DISK_FULL, type HeldBank, heldBank, RESULT_MS } from "./held-disk.ts";
 
 let bank: HeldBank;
@@ -11,6 +11,17 @@ afterEach(() => bank.close());
 
 const SUCCESS = expect.stringMatching(/^success ACME-/) as unknown as string;
 const MOST_WAITING = 5_000;
+const TURNED_AWAY: RefusalOperation = {
+  kind: "refusal",
+  trace: null,
+  receivedAt: 0,
+  peer: "",
+  method: "GET",
+  path: "/",
+  status: 404,
+  reason: "x",
+  suppressed: 0,
+};
 
 describe("a failed flush", () => {
   test("nobody who depended on it is answered, onFatal comes once, nothing more is written", async () => {
@@ -182,36 +193,20 @@ describe("overload", () => {
 
   test("no more than 1,000 refusals stand before a purchase; when they are written, more may", async () => {
     bank.commitError = BUSY;
-    const refusal = {
-      kind: "refusal",
-      trace: null,
-      receivedAt: 0,
-      peer: "",
-      method: "GET",
-    } as const;
-    const turned = { ...refusal, path: "/", status: 404, reason: "x", suppressed: 0 };
-    const taken = Array.from({ length: 3_000 }, () => bank.engine.refused(turned));
+    const taken = Array.from({ length: 3_000 }, () => bank.engine.refused(TURNED_AWAY));
     expect(taken.filter((isTaken) => isTaken).length).toBe(1_000);
     const call = bank.reserve("behind them");
     bank.commitError = null;
     await bank.advance(100);
     expect(call.state()).toEqual(SUCCESS);
-    expect(bank.engine.refused(turned)).toBe(true);
+    expect(bank.engine.refused(TURNED_AWAY)).toBe(true);
   });
 
   test("bounded: with 50,000 not on the disk a reserve has no answer, and leaves nothing", async () => {
     bank.commitError = BUSY;
     for (let n = 0; n < 50_000; n += 1) bank.reserve(`flood ${n}`);
     const over = bank.reserve("over");
-    const refusal = {
-      kind: "refusal",
-      trace: null,
-      receivedAt: 0,
-      peer: "",
-      method: "GET",
-    } as const;
-    const turned = { ...refusal, path: "/", status: 404, reason: "x", suppressed: 0 };
-    expect(bank.engine.refused(turned)).toBe(false);
+    expect(bank.engine.refused(TURNED_AWAY)).toBe(false);
     await bank.turns();
     expect(over.state()).toBe("no answer");
   });

@@ -97,7 +97,8 @@ export function verdictOf(call: Call, bytes: Uint8Array): Verdict {
   return { kind: "json", broken, echo: body["raasTxnRef"] };
 }
 
-const MESSAGES: Readonly<Record<string, string>> = {
+/** Of each responseCode (contract.md 2). */
+export const MESSAGES: Readonly<Record<string, string>> = {
   "0000": "Success",
   "2050": "Below minimum amount",
   "2040": "Maximum amount exceeded",
