@@ -1,7 +1,8 @@
 // Dual control: an act is done at once or, where it needs another's approval, asked for.
 import { sealed as seal, waitingFor, writeSealed } from "../src/approvals.ts";
-import { localTimeText } from "../src/domain/local-time.ts";
+import { DAY_MS, localTimeText } from "../src/domain/local-time.ts";
 import { SHARED_SECRETS } from "../src/keys.ts";
+import { quoted } from "../src/printable.ts";
 import { approvalJson } from "../src/reports/views.ts";
 import {
   ACTS,
@@ -15,8 +16,6 @@ import {
 import type { Result } from "../src/storage/store.ts";
 import { EXIT, Failure } from "./failure.ts";
 import { type Answer, type Session, unwrap } from "./session.ts";
-
-const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** An act as a command has it: what is sealed is named apart, and never in the arguments. */
 export type Asked<Name extends ActName> = {
@@ -64,7 +63,7 @@ export function ask<Name extends ActName>(session: Session, asked: Asked<Name>):
         `Approval ${view.id}: ${view.what}`,
         "",
         `Somebody with another login than ${login} types, before ${until}:`,
-        `  transact-bank approvals approve ${view.id} --data-dir ${dataDir}`,
+        `  transact-bank approvals approve ${view.id} --data-dir ${quoted(dataDir)}`,
       ].join("\n"),
     exitCode: EXIT.awaitingApproval,
   };

@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { messageOf } from "../src/errors.ts";
 import { isOwnFile, syncFolder } from "../src/files.ts";
 import type { Page, Section } from "../src/reports/page.ts";
 import { followedBy, isEmpty, mapped } from "../src/storage/pages.ts";
@@ -120,7 +121,7 @@ function writeWhole(file: string, parts: Iterable<string>): void {
     try {
       return act();
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = messageOf(error);
       throw new Failure("failed", `the report could not be written to ${file}: ${why}`);
     }
   };

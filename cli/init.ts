@@ -16,6 +16,7 @@ import {
   readListen,
 } from "../src/init.ts";
 import { HANDOVER_FILE, withoutTrailingNewline } from "../src/keys.ts";
+import { quoted } from "../src/printable.ts";
 import { UNIT_FILE } from "../src/service.ts";
 import { SERVICE, SERVICE_DATA_DIR } from "../src/service-unit.ts";
 import { nameOfUser } from "../src/users.ts";
@@ -96,11 +97,6 @@ async function secretOf(options: InitOptions, asking: boolean): Promise<AgreedSe
   return asking ? askSecret() : null;
 }
 
-/** A folder's name as it can be pasted into a shell. */
-function pasted(dataDir: string): string {
-  return /^[\w./-]+$/.test(dataDir) ? dataDir : `'${dataDir.replaceAll("'", "'\\''")}'`;
-}
-
 /** Makes the bank to try things on: all that is asked for it is where. */
 function demo(options: InitOptions) {
   const dataDir = dataDirOf(options);
@@ -113,7 +109,7 @@ function demo(options: InitOptions) {
     text: () =>
       [
         `A demo bank is in ${dataDir}: its money is not real, and it serves on loopback only. Next:`,
-        `  ${self()} serve --data-dir ${pasted(dataDir)}`,
+        `  ${self()} serve --data-dir ${quoted(dataDir)}`,
         "and in another terminal, as if Clickatell were there:",
         `  ${self()} simulate http://127.0.0.1:8080 --demo`,
       ].join("\n"),
@@ -124,7 +120,7 @@ function demo(options: InitOptions) {
 function self(): string {
   const compiled = process.env.TRANSACT_BANK_COMMIT !== undefined;
   const onPath = Bun.which("transact-bank");
-  const name = compiled && onPath === null ? pasted(process.execPath) : "transact-bank";
+  const name = compiled && onPath === null ? quoted(process.execPath) : "transact-bank";
   const uid = process.geteuid?.() ?? 0;
   const bySudo = process.env["SUDO_USER"] !== undefined && uid !== 0;
   return bySudo ? `sudo -u ${nameOfUser(uid) ?? `#${uid}`} ${name}` : name;
@@ -134,7 +130,7 @@ function self(): string {
 const startOf = (dataDir: string): string =>
   dataDir === SERVICE_DATA_DIR && existsSync(UNIT_FILE)
     ? `sudo systemctl start ${SERVICE}`
-    : `${self()} serve --data-dir ${pasted(dataDir)}`;
+    : `${self()} serve --data-dir ${quoted(dataDir)}`;
 
 function factsOf(bank: NewBank, dataDir: string): [string, string][] {
   const wire = `25000 on the wire is ${formatAmount(minor(25_000), bank.minorDigits)} ${bank.currency}`;
@@ -148,7 +144,7 @@ function factsOf(bank: NewBank, dataDir: string): [string, string][] {
 }
 
 function report(bank: NewBank, dataDir: string, secret: AgreedSecret | null): string {
-  const where = pasted(dataDir);
+  const where = quoted(dataDir);
   const amount = (units: number) =>
     formatAmount(minor(units * 10 ** bank.minorDigits), bank.minorDigits);
   const { host, port } = bank.listen ?? DEFAULT_CONFIG;

@@ -1,6 +1,6 @@
 // reservations list: purchases found by what a person knows of them.
 import { type Command, Option } from "commander";
-import { localTimeText } from "../src/domain/local-time.ts";
+import { DAY_MS, localTimeText } from "../src/domain/local-time.ts";
 import { RESERVATION_STATES } from "../src/domain/reservation.ts";
 import { becameText, purchasedAt, purchaseViewJson } from "../src/reports/purchases.ts";
 import { type Paging, rowsOf } from "../src/storage/pages.ts";
@@ -17,8 +17,6 @@ const STATES: readonly State[] = [...RESERVATION_STATES, "declined", "all"];
 
 /** How far back a search goes that no index helps, unless --from says it. */
 const SEARCHED_DAYS = 31;
-const DAY_MS = 86_400_000;
-
 type Filter = Omit<PurchaseFilter, "limit" | "after">;
 
 type ListOptions = SpanOptions & {

@@ -1,6 +1,6 @@
 // receipts prune: takes old receipts out, into an archive.
 import { type Command, InvalidArgumentError } from "commander";
-import { isoTime, localTimeText } from "../src/domain/local-time.ts";
+import { DAY_MS, isoTime, localTimeText } from "../src/domain/local-time.ts";
 import { countOld, pruneReceipts } from "../src/prune.ts";
 import { isoOrNull } from "../src/reports/views.ts";
 import { bytesText } from "../src/units.ts";
@@ -9,7 +9,6 @@ import { facts } from "./output.ts";
 import { confirm } from "./prompt.ts";
 import { command, unwrap, withBank } from "./session.ts";
 
-const DAY_MS = 86_400_000;
 /** What is younger may still be asked about: seven business days, and what Clickatell resends. */
 const FEWEST_DAYS = 30;
 

@@ -1,12 +1,12 @@
 // serve: answers Clickatell until it is told to stop.
 import { writeSync } from "node:fs";
 import { isatty } from "node:tty";
-import type { Command } from "commander";
-import { InvalidArgumentError, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { version } from "../package.json";
 import { scheduleBackups } from "../src/backup/schedule.ts";
 import { readConfig } from "../src/config.ts";
 import { isoTime } from "../src/domain/local-time.ts";
+import { messageOf } from "../src/errors.ts";
 import { EXAMPLE_PURCHASE } from "../src/http/openapi.ts";
 import {
   createLog,
@@ -81,7 +81,7 @@ function stopOnSignals(
       log.line("debug", "stopped", "stopped: all that came in is answered and on the disk");
       await writer.drained(LAST_LINES_MS);
     } catch (error) {
-      complain(why(error));
+      complain(messageOf(error));
       process.exit(EXIT.failed);
     }
     process.exit(EXIT.done);
@@ -113,14 +113,9 @@ function renewOnSighup(served: Served, log: Log, stop: () => Promise<void>): voi
       }
     } catch (error) {
       const told = "the certificate was NOT renewed, the old one stays in force";
-      log.line("error", "tls", `${told}: ${why(error)}`);
+      log.line("error", "tls", `${told}: ${messageOf(error)}`);
     }
   });
-}
-
-/** An error's code or text; SQLite's texts name tables and rules, never a value. */
-function why(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /**
@@ -129,7 +124,7 @@ function why(error: unknown): string {
  * once more, believe that, and write over what only the WAL may hold.
  */
 function endAtOnce(error: unknown, format: LogFormat): void {
-  const message = `the disk did not take a flush (${why(error)}); ending`;
+  const message = `the disk did not take a flush (${messageOf(error)}); ending`;
   const line = { level: "error", event: "flush-failed", message, fields: {} } as const;
   try {
     writeSync(2, formatLine(format, { ...line, now: Date.now() }));
@@ -223,7 +218,9 @@ export function register(program: Command): void {
           },
           onFatal: (error) => endAtOnce(error, format),
           onTrouble: (what, error) =>
-            log.line("error", "trouble", `a ${what} could not be applied: ${why(error)}`, { what }),
+            log.line("error", "trouble", `a ${what} could not be applied: ${messageOf(error)}`, {
+              what,
+            }),
         });
         const served = withBackups(alone, dataDir, log);
         renewOnSighup(served, log, stopOnSignals(served, log, writer));

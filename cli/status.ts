@@ -1,11 +1,12 @@
 // status: how the bank is at this moment, on one screen.
-import { statfsSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { version } from "../package.json";
 import { newestBackup } from "../src/backup/create.ts";
 import type { Latency } from "../src/counters.ts";
 import { isoTime, localTimeText } from "../src/domain/local-time.ts";
+import { roomOf } from "../src/files.ts";
 import { type Live, readLive } from "../src/live.ts";
 import { overviewAt } from "../src/overview.ts";
 import { WAL_FILE } from "../src/storage/sqlite/open.ts";
@@ -35,7 +36,6 @@ type Status = {
 async function statusOf(session: Session): Promise<Status> {
   const { store, dataDir, config } = session;
   const now = Date.now();
-  const { bavail, blocks, bsize } = statfsSync(dataDir);
   const asked = await readLive(dataDir).then(
     (live) => ({ live, stuck: null }),
     (error: unknown) => ({ live: null, stuck: error instanceof Error ? error.message : "" }),
@@ -47,7 +47,7 @@ async function statusOf(session: Session): Promise<Status> {
     waiting: store.approvals({ all: false, limit: MOST_WAITING }).length,
     overview: overviewAt(now, session),
     newestBackupAt: newestBackup(dataDir, config, session.bank.code)?.createdAt ?? null,
-    disk: { freeBytes: bavail * bsize, totalBytes: blocks * bsize },
+    disk: roomOf(dataDir),
     walBytes: statSync(join(dataDir, WAL_FILE), { throwIfNoEntry: false })?.size ?? 0,
   };
 }

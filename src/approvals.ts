@@ -5,6 +5,7 @@
 // key file. Whoever opens the bank next finishes what a process that was killed between them left.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { messageOf } from "./errors.ts";
 import { syncFolder, writeFileDurably } from "./files.ts";
 import {
   KEYS_DIR,
@@ -163,7 +164,7 @@ export function approve({ dataDir, store, dryRun }: Approving, by: By, id: numbe
       : { ok: false, refusal: { kind: "refused", message: why } };
   const [failure] = result.ok && !dryRun ? settleSealed(dataDir, store) : [];
   if (failure !== undefined) {
-    const why = failure instanceof Error ? failure.message : String(failure);
+    const why = messageOf(failure);
     throw new KeyError(
       `approval ${id} is approved, but what it sets could not be written (${why}): once it can be, ` +
         "the next command does it",

@@ -10,6 +10,7 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  statfsSync,
   statSync,
   writeFileSync,
 } from "node:fs";
@@ -56,6 +57,15 @@ export function makeFolderDurably(folder: string): string | undefined {
     syncFolder(dirname(made));
   }
   return topmost;
+}
+
+/** The room on a folder's disk, as far as this user may fill it. Throws where there is no such folder. */
+export function roomOf(folder: string): {
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+} {
+  const { bavail, blocks, bsize } = statfsSync(folder);
+  return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
 }
 
 /** Whoever may write in a folder may exchange what is in it; but not in a sticky one, like /tmp. */

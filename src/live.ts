@@ -6,6 +6,7 @@ import { version } from "../package.json";
 import type { AnswerCount, Counters, Histogram, Latency, RefusalCount } from "./counters.ts";
 import { isoTime } from "./domain/local-time.ts";
 import type { Engine } from "./engine/engine.ts";
+import { messageOf } from "./errors.ts";
 import { WAL_FILE } from "./storage/sqlite/open.ts";
 
 export const LIVE_SOCKET = "serve.sock";
@@ -134,7 +135,7 @@ export function serveLive(
     chmodSync(socket, 0o600);
     return { warning: null, close: () => void server.stop(true) };
   } catch (error) {
-    return none(`${socket} cannot be made (${error instanceof Error ? error.message : error})`);
+    return none(`${socket} cannot be made (${messageOf(error)})`);
   }
 }
 

@@ -3,11 +3,11 @@
 // They are read where `status` reads: the counters and the database. A metrics library would count
 // a second time; all that is left is the text format, which is a few lines, and promtool judges it.
 // Every label has few values, all of them ours: never a path, a number, a buyer or a peer.
-import { statfsSync } from "node:fs";
 import { newestBackup } from "./backup/create.ts";
 import type { Config } from "./config.ts";
 import type { Counters, Histogram } from "./counters.ts";
 import { OUTCOMES } from "./domain/outcomes.ts";
+import { roomOf } from "./files.ts";
 import { mostFiles } from "./http/listen.ts";
 import type { Live } from "./live.ts";
 import { overviewAt } from "./overview.ts";
@@ -243,7 +243,6 @@ export type MetricsSource = {
 
 function factsOf({ dataDir, store, config, counters, live }: MetricsSource): Facts {
   const now = Date.now();
-  const { bavail, bsize } = statfsSync(dataDir);
   const { code, salesPaused } = store.bank();
   return {
     now,
@@ -252,7 +251,7 @@ function factsOf({ dataDir, store, config, counters, live }: MetricsSource): Fac
     overview: overviewAt(now, { store, config }),
     salesPaused: salesPaused !== null,
     newestBackupAt: newestBackup(dataDir, config, code)?.createdAt ?? null,
-    diskFreeBytes: bavail * bsize,
+    diskFreeBytes: roomOf(dataDir).freeBytes,
     mostFiles: mostFiles(),
   };
 }

@@ -2,6 +2,7 @@
 import type { Config } from "./config.ts";
 import type { Counters } from "./counters.ts";
 import type { Engine } from "./engine/engine.ts";
+import { messageOf } from "./errors.ts";
 import { liveOf, serveLive } from "./live.ts";
 import { serveMetrics } from "./metrics.ts";
 import type { Store } from "./storage/store.ts";
@@ -27,7 +28,7 @@ export function observe(observed: Observed, warnings: string[]): { close(): void
     try {
       metrics = serveMetrics(config.metrics_port, { ...observed, live });
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = messageOf(error);
       warnings.push(`metrics are not served on port ${config.metrics_port}: ${why}`);
     }
   }

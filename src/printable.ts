@@ -18,3 +18,7 @@ export function clean(text: string): string {
 export function cleanLines(text: string): string {
   return text.replace(UNSAFE, (character) => (character === "\n" ? character : escaped(character)));
 }
+
+/** A path as one word that can be pasted into a shell. */
+export const quoted = (path: string): string =>
+  /^[\w./@:-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;

@@ -100,14 +100,16 @@ function authenticationOf(dataDir: string, config: Config): Authentication {
   };
 }
 
+const pathsOf = (config: Config) => ({
+  reserveFunds: config.reserve_funds_path,
+  transactResult: config.transact_result_path,
+});
+
 /** How a bank that is configured so is called. */
 export function openApiOf(config: Config) {
   return openApiDocument({
     version,
-    paths: {
-      reserveFunds: config.reserve_funds_path,
-      transactResult: config.transact_result_path,
-    },
+    paths: pathsOf(config),
     authentication: {
       signature: config.require_signature,
       basic: config.basic_user !== undefined,
@@ -122,10 +124,7 @@ function readAppParts(dataDir: string, config: Config) {
     clock: systemClock,
     receiptKey: readReceiptKey(dataDir),
     authentication: authenticationOf(dataDir, config),
-    paths: {
-      reserveFunds: config.reserve_funds_path,
-      transactResult: config.transact_result_path,
-    },
+    paths: pathsOf(config),
     https: config.tls !== undefined,
     openApi: config.openapi ? JSON.stringify(openApiOf(config)) : null,
     trustedProxies: config.trusted_proxies,

@@ -1,11 +1,13 @@
 // Brings a bank to this version: a verified backup first, then the migration, in one commit. A program
 // never migrates in any other way, so that there is always a way back.
-import { statfsSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { type Backup, type BackupSource, backupFolder, createBackup } from "./backup/create.ts";
 import { openCopy } from "./backup/examine.ts";
 import { type BackupFile, backupsIn, manifestOf } from "./backup/format.ts";
 import { readConfig } from "./config.ts";
+import { messageOf } from "./errors.ts";
+import { roomOf } from "./files.ts";
 import { MIGRATIONS } from "./storage/sqlite/migrate.ts";
 import {
   bankCodeOf,
@@ -29,12 +31,11 @@ export type UpgradePlan = {
 /** What an upgrade would do; nothing is due where `from` is `to`. Throws CannotOpen. */
 export function planUpgrade(source: BackupSource): UpgradePlan {
   const { dataDir } = source;
-  const { bavail, bsize } = statfsSync(dataDir);
   return {
     from: schemaVersionOf(dataDir),
     to: MIGRATIONS.length,
     databaseBytes: statSync(join(dataDir, DATABASE_FILE)).size,
-    freeBytes: bavail * bsize,
+    freeBytes: roomOf(dataDir).freeBytes,
     backupFolder: backupFolder(source),
   };
 }
@@ -71,7 +72,7 @@ async function backupBefore(source: BackupSource): Promise<Backup> {
   try {
     return await createBackup(source);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     throw new CannotOpen(
       `the upgrade needs a backup first, and there is none, so nothing was changed: ${why}`,
     );

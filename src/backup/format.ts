@@ -1,15 +1,7 @@
 // A backup is one file: a tar of manifest.json, config.toml and bank.db, compressed with zstd and, if
 // wanted, encrypted with age, so that tar, zstd and age open it too, without this program.
 import { createHash } from "node:crypto";
-import {
-  closeSync,
-  existsSync,
-  openSync,
-  readdirSync,
-  statfsSync,
-  statSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, statSync, writeSync } from "node:fs";
 import { basename, join } from "node:path";
 import { Duplex } from "node:stream";
 import { createZstdCompress, constants as zlib } from "node:zlib";
@@ -18,6 +10,7 @@ import { Value } from "@sinclair/typebox/value";
 import { Decrypter, Encrypter } from "age-encryption";
 import { createTarDecoder, createTarPacker, type ParsedTarEntry } from "modern-tar";
 import { CONFIG_FILE } from "../config.ts";
+import { roomOf } from "../files.ts";
 import { MIGRATIONS } from "../storage/sqlite/migrate.ts";
 import { DATABASE_FILE } from "../storage/sqlite/open.ts";
 import { bytesText } from "../units.ts";
@@ -60,11 +53,10 @@ export class BackupError extends Error {}
  * made: one that fills the disk to its last block takes the room of what is sold meanwhile.
  */
 export function assertRoom(folder: string, needed: number): void {
-  const { bavail, bsize } = statfsSync(folder);
-  const free = bavail * bsize;
-  if (free >= needed) return;
+  const { freeBytes } = roomOf(folder);
+  if (freeBytes >= needed) return;
   throw new BackupError(
-    `the disk of ${folder} has ${bytesText(free)} free, and ${bytesText(needed)} are needed: ` +
+    `the disk of ${folder} has ${bytesText(freeBytes)} free, and ${bytesText(needed)} are needed: ` +
       "make room on it, then run the command again",
   );
 }

@@ -5,6 +5,7 @@ import { rmSync } from "node:fs";
 import type { Config } from "../config.ts";
 import { lastDue } from "../domain/daily.ts";
 import { expired } from "../domain/keep.ts";
+import { messageOf } from "../errors.ts";
 import type { Bank } from "../storage/store.ts";
 import { backupFolder, newestBackup } from "./create.ts";
 import { backupsIn } from "./format.ts";
@@ -61,7 +62,7 @@ export function scheduleBackups(schedule: Schedule): () => void {
     make().catch((error: unknown) => {
       running = null;
       notBefore = Date.now() + RETRY_MS;
-      onFailed(error instanceof Error ? error.message : String(error));
+      onFailed(messageOf(error));
     });
   }
 

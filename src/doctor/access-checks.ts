@@ -1,21 +1,13 @@
 // Judges who may call: keys, shared secrets, authentication and TLS.
 import { join, resolve } from "node:path";
+import { DAY_MS } from "../domain/local-time.ts";
 import { isLoopback } from "../http/listen.ts";
 import { HANDOVER_FILE } from "../keys.ts";
+import { quoted } from "../printable.ts";
 import { authenticationSummary } from "../serve.ts";
 import { credentialName } from "../service-unit.ts";
 import type { Facts } from "./facts.ts";
-import {
-  command,
-  DAY_MS,
-  fail,
-  ok,
-  quoted,
-  several,
-  unknown,
-  type Verdict,
-  warning,
-} from "./verdict.ts";
+import { command, fail, ok, several, unknown, type Verdict, warning } from "./verdict.ts";
 
 /** What a credential of the service is called, for a file of keys/. */
 const isCredential = ({ keys }: Facts, file: string): boolean =>

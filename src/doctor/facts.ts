@@ -6,6 +6,7 @@ import { version } from "../../package.json";
 import { backupFolder, newestBackup } from "../backup/create.ts";
 import { type Config, DEFAULT_CONFIG, readConfig } from "../config.ts";
 import { isDumpable } from "../core-dump.ts";
+import { messageOf } from "../errors.ts";
 import { isOwnFile } from "../files.ts";
 import {
   HANDOVER_FILE,
@@ -108,7 +109,7 @@ export function attempt<T>(get: () => T): Known<T> {
   try {
     return { ok: true, value: get() };
   } catch (error) {
-    return { ok: false, why: error instanceof Error ? error.message : String(error) };
+    return { ok: false, why: messageOf(error) };
   }
 }
 

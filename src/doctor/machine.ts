@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import type { Listen } from "../config.ts";
+import { DAY_MS } from "../domain/local-time.ts";
 import { fromLibc } from "../libc.ts";
 
 export type ClockFacts = {
@@ -34,7 +35,7 @@ function isSynchronised(): boolean | null {
     : (new DataView(timex.buffer).getInt32(TIMEX_STATUS, true) & STA_UNSYNC) === 0;
 }
 
-const HALF_A_YEAR_MS = 182 * 86_400_000;
+const HALF_A_YEAR_MS = 182 * DAY_MS;
 
 const offsetAt = (epochMs: number, zone: string) =>
   Temporal.Instant.fromEpochMilliseconds(epochMs).toZonedDateTimeISO(zone).offset;

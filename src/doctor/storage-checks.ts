@@ -1,16 +1,16 @@
 // Judges the data dir, its files, the database and the disk below it.
+import { DAY_MS } from "../domain/local-time.ts";
+import { quoted } from "../printable.ts";
 import { OLDEST_SQLITE } from "../storage/sqlite/open.ts";
 import { bytesText } from "../units.ts";
 import type { DiskFacts } from "./disk.ts";
 import type { Facts } from "./facts.ts";
 import {
   command,
-  DAY_MS,
   type Folder,
   fail,
   ofDatabase,
   ok,
-  quoted,
   several,
   unknown,
   type Verdict,

@@ -1,4 +1,5 @@
 // What a judgement is, and the words that all of them are made of.
+import { quoted } from "../printable.ts";
 import type { Inspection } from "../storage/sqlite/inspect.ts";
 import type { Facts } from "./facts.ts";
 
@@ -40,11 +41,6 @@ export const ofDatabase = (check: (inspection: Inspection, facts: Facts) => Verd
   inDataDir((facts) =>
     facts.database.ok ? check(facts.database.value, facts) : unknown("database"),
   );
-
-export const DAY_MS = 86_400_000;
-
-export const quoted = (path: string): string =>
-  /^[\w./@:-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 
 /** A command of this program on this bank, as it is typed. */
 export const command = ({ dataDir }: Pick<Facts, "dataDir">, line: string): string =>

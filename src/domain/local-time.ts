@@ -3,6 +3,9 @@
 /** A local calendar day, "2026-03-02". */
 export type LocalDay = string;
 
+/** 24 hours; a local day may be an hour shorter or longer. */
+export const DAY_MS = 86_400_000;
+
 /** The local day of an instant. */
 export function localDay(epochMs: number, timeZone: string): LocalDay {
   return Temporal.Instant.fromEpochMilliseconds(epochMs)

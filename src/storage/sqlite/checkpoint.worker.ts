@@ -14,8 +14,9 @@
 // reached the disk, and a later pass would find nothing to flush: then the process must end.
 import { fdatasyncSync, openSync } from "node:fs";
 import { join } from "node:path";
+import { messageOf } from "../../errors.ts";
 import { FlushFailed } from "../store.ts";
-import { errorOf, failureOf, messageOf } from "./errors.ts";
+import { errorOf, failureOf } from "./errors.ts";
 import { type CopierOptions, type Failure, type PassReply, STOPPED } from "./messages.ts";
 import { DATABASE_FILE, openDatabase } from "./open.ts";
 

@@ -1,10 +1,8 @@
 // What SQLite's errors mean to the port, and how they pass from one thread to another.
+import { messageOf } from "../../errors.ts";
 import { FlushFailed, StoreBusy } from "../store.ts";
 import type { Failure } from "./messages.ts";
 import { isBusy } from "./open.ts";
-
-export const messageOf = (error: unknown): string =>
-  error instanceof Error ? error.message : String(error);
 
 const codeOf = (error: unknown): string =>
   error instanceof Error && "code" in error ? String(error.code) : "";

@@ -7,6 +7,7 @@
 // through SQLite's own descriptor, this one fails as well: Linux tells the error to each descriptor
 // that was open (errseq_t). So no flush that succeeds here covers what was lost there.
 import { closeSync, fdatasyncSync, openSync } from "node:fs";
+import { messageOf } from "../../errors.ts";
 import { COMMITS, type FlusherOptions, type FlusherReply, STOP, STOPPED } from "./messages.ts";
 
 declare const self: Worker;
@@ -27,7 +28,7 @@ self.onmessage = ({ data: { walFile, shared } }: MessageEvent<FlusherOptions>) =
     closeSync(wal);
   } catch (error) {
     // It is never tried again: the system may have forgotten what a failed flush did not write.
-    tell({ failure: error instanceof Error ? error.message : String(error) });
+    tell({ failure: messageOf(error) });
   }
   tell(STOPPED);
 };

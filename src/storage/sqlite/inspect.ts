@@ -1,6 +1,7 @@
 // What `doctor` wants to know of a database: read alone, so that nothing is changed, migrated or
 // locked, whatever state it is in and whoever has it open.
 import { Database } from "bun:sqlite";
+import { messageOf } from "../../errors.ts";
 import { type ChainedContent, chainNext, chainStart } from "../chain.ts";
 import type { Bank } from "../store.ts";
 import { CHAINED_COLUMNS } from "./journal.ts";
@@ -61,7 +62,7 @@ function tailOf(db: Database, bank: Bank, length: number) {
   try {
     return { tail: readTail(db, bank, length), tailError: null };
   } catch (error) {
-    return { tail: null, tailError: error instanceof Error ? error.message : String(error) };
+    return { tail: null, tailError: messageOf(error) };
   }
 }
 

@@ -3,6 +3,7 @@ import { Database } from "bun:sqlite";
 import { accessSync, constants, existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { INTERNAL_ACCOUNTS } from "../../domain/account.ts";
+import { messageOf } from "../../errors.ts";
 import { strangersPart } from "../../files.ts";
 import type { BankIdentity } from "../store.ts";
 import { isNewest, migrate, NewerDatabase, versionOf } from "./migrate.ts";
@@ -135,7 +136,7 @@ export const isBusy = (error: unknown): boolean => codeOf(error).startsWith("SQL
 /** Why a database could not be opened, with what to do. */
 export function cannotOpen(file: string, error: unknown): CannotOpen {
   if (error instanceof CannotOpen) return error;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   if (error instanceof NewerDatabase) return new NewerBank(message, dirname(file));
   if (isBusy(error)) return new CannotOpen(`${file} is busy: try again in a moment`);
   const advice = /^SQLITE_(CANTOPEN|IOERR)/.test(codeOf(error))
@@ -380,7 +381,7 @@ function lock(dataDir: string, name: string, taken: string): () => void {
     if (isBusy(error)) throw new CannotOpen(taken);
     // Whoever tells people of errors knows what to do about this one.
     if (codeOf(error) === "SQLITE_FULL") throw error;
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     throw new CannotOpen(
       `${file} cannot be locked (${why}): check the disk, and run this as its own user`,
     );

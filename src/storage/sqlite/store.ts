@@ -21,6 +21,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import type { ControlledKind } from "../../domain/dual-control.ts";
+import { messageOf } from "../../errors.ts";
 import { actOf } from "../acts.ts";
 import {
   type AccountView,
@@ -38,7 +39,7 @@ import {
 import { adminOn } from "./admin.ts";
 import { approvalsOn } from "./approvals.ts";
 import { backupsOn } from "./backups.ts";
-import { concernsWholeBatch, messageOf, portError } from "./errors.ts";
+import { concernsWholeBatch, portError } from "./errors.ts";
 import { journalOn } from "./journal.ts";
 import { BUSY_TIMEOUT_MS, CannotOpen, isBusy, openDatabase, WAL_BYTES, WAL_FILE } from "./open.ts";
 import { pinKeyCheck } from "./pins.ts";

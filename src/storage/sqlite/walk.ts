@@ -1,6 +1,7 @@
 // Looks at all rows from an instant on, in the order of an index on a time, a page at a time: each
 // page is one short read, so that the WAL is copied in between.
 import type { Database } from "bun:sqlite";
+import { DAY_MS } from "../../domain/local-time.ts";
 import { PAGE_SIZE } from "../pages.ts";
 
 /** Where a page begins: behind the row with this time and this id. */
@@ -26,7 +27,7 @@ export function walkByTime<Row extends Place>(
  * How far a time may stand from its place among its neighbours, because a clock was wrong and was
  * set right: rows up to half of it off are found all the same.
  */
-const CLOCK_SLACK_MS = 2 * 86_400_000;
+const CLOCK_SLACK_MS = 2 * DAY_MS;
 
 export type IdSpan = { readonly first: number; readonly last: number };
 

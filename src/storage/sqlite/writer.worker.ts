@@ -1,6 +1,7 @@
 // The server's writing thread: applies one batch after the other on a connection of its own, so
 // that neither a commit nor a slow disk ever holds up the thread that answers.
-import { failureOf, messageOf } from "./errors.ts";
+import { messageOf } from "../../errors.ts";
+import { failureOf } from "./errors.ts";
 import {
   COMMITS,
   type FlusherReply,
