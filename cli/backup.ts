@@ -26,7 +26,6 @@ import { facts, note, table } from "./output.ts";
 import { canAsk, confirmByName } from "./prompt.ts";
 import {
   type Answer,
-  asDryRun,
   type CommonOptions,
   command,
   dataDirOf,
@@ -226,7 +225,7 @@ function addVerify(backup: Command): void {
             ].join("\n"),
           exitCode: ok ? EXIT.done : EXIT.findings,
         };
-        printAnswer(answer, options.json === true);
+        printAnswer(answer, options);
       }),
     );
 }
@@ -355,7 +354,7 @@ function addRestore(backup: Command): void {
           },
           text: () => restoredText(restored, dataDir),
         };
-        printAnswer(dryRun ? asDryRun(answer) : answer, options.json === true);
+        printAnswer(answer, options);
       }),
     );
 }

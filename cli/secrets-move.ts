@@ -16,7 +16,6 @@ import { note } from "./output.ts";
 import { askPassphrase, canAsk, confirm } from "./prompt.ts";
 import {
   type Answer,
-  asDryRun,
   type CommonOptions,
   command,
   dataDirOf,
@@ -104,11 +103,8 @@ export function registerImport(secrets: Command): void {
     .action(
       typedAction<[string], PassphraseOption>(async ([file], options) => {
         const dataDir = dataDirOf(options);
-        const json = options.json === true;
-        const dryRun = options.dryRun === true;
-        if (!json) note(`data dir: ${dataDir}`);
-        const answer = await importKeys(dataDir, file, options);
-        printAnswer(dryRun ? asDryRun(answer) : answer, json);
+        if (options.json !== true) note(`data dir: ${dataDir}`);
+        printAnswer(await importKeys(dataDir, file, options), options);
       }),
     );
 }

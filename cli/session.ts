@@ -134,7 +134,7 @@ export function dataDirOf(options: CommonOptions): string {
 const DRY_RUN = "dry run: nothing was changed";
 
 /** The same answer, marked as what would have been said. */
-export function asDryRun(answer: Answer | Written): Answer | Written {
+function asDryRun(answer: Answer | Written): Answer | Written {
   if ("written" in answer) return answer;
   const { json, text } = answer;
   const marked = Array.isArray(json)
@@ -143,10 +143,11 @@ export function asDryRun(answer: Answer | Written): Answer | Written {
   return { ...answer, json: marked, text: () => `${DRY_RUN}; without --dry-run:\n\n${text()}` };
 }
 
-/** Prints what a command says, and sets the exit code. */
-export function printAnswer(answer: Answer | Written, json: boolean): void {
+/** Prints what a command says, as its options ask for, and sets the exit code. */
+export function printAnswer(said: Answer | Written, { json, dryRun }: CommonOptions): void {
+  const answer = dryRun === true ? asDryRun(said) : said;
   if (!("written" in answer)) {
-    if (json) printJson(answer.json);
+    if (json === true) printJson(answer.json);
     else printText(answer.text());
   }
   if (answer.exitCode !== undefined) process.exitCode = answer.exitCode;
@@ -184,8 +185,7 @@ export function withBank<Args extends unknown[] = [], Options = unknown>(
       const by = whoIsIt(options.reason ?? null);
       const yes = options.yes === true || dryRun;
       const session = { store, config, bank: store.bank(), dataDir, by, json, yes, dryRun };
-      const answer = await run(session, args, options);
-      printAnswer(dryRun ? asDryRun(answer) : answer, json);
+      printAnswer(await run(session, args, options), options);
     } finally {
       opened.close();
     }
@@ -197,8 +197,7 @@ export function withoutBank<Options = unknown>(
   run: (options: Options & CommonOptions) => Answer | Promise<Answer>,
 ): CommanderAction {
   return typedAction<[], Options>(async (_, options) => {
-    const answer = await run(options);
-    printAnswer(options.dryRun === true ? asDryRun(answer) : answer, options.json === true);
+    printAnswer(await run(options), options);
   });
 }
 

@@ -435,7 +435,7 @@ export function register(program: Command): void {
     .addHelpText("after", HELP)
     .action(
       typedAction<[string | undefined], SimulateOptions>(async ([url], options) =>
-        printAnswer(await simulate(url, options), options.json === true),
+        printAnswer(await simulate(url, options), options),
       ),
     );
 }

@@ -58,13 +58,12 @@ export function register(program: Command): void {
     .action(
       typedAction<[], UpgradeOptions>(async (_, options) => {
         const dataDir = dataDirOf(options);
-        const json = options.json === true;
-        if (!json) note(`data dir: ${dataDir}`);
+        if (options.json !== true) note(`data dir: ${dataDir}`);
         const { folder, keyFile } = options;
         const source = { dataDir, config: readConfig(dataDir), folder, keyFile };
         const plan = planUpgrade(source);
         if (options.check === true || plan.from === plan.to) {
-          printAnswer(planAnswer(plan), json);
+          printAnswer(planAnswer(plan), options);
           return;
         }
         const backup = await upgrade(source, whoIsIt(null));
@@ -79,7 +78,7 @@ export function register(program: Command): void {
               `  ${backup?.file ?? ""}`,
             ].join("\n"),
         };
-        printAnswer(answer, json);
+        printAnswer(answer, options);
       }),
     );
 }
