@@ -243,6 +243,7 @@ export type MetricsSource = {
 
 function factsOf({ dataDir, store, config, counters, live }: MetricsSource): Facts {
   const now = Date.now();
+  const { freeBytes } = roomOf(dataDir);
   const { code, salesPaused } = store.bank();
   return {
     now,
@@ -251,7 +252,7 @@ function factsOf({ dataDir, store, config, counters, live }: MetricsSource): Fac
     overview: overviewAt(now, { store, config }),
     salesPaused: salesPaused !== null,
     newestBackupAt: newestBackup(dataDir, config, code)?.createdAt ?? null,
-    diskFreeBytes: roomOf(dataDir).freeBytes,
+    diskFreeBytes: freeBytes,
     mostFiles: mostFiles(),
   };
 }
