@@ -13,7 +13,7 @@ export type Mutant = {
 };
 
 const ENGINE = "src/engine/engine.ts";
-const PURCHASES = "src/storage/sqlite/purchases.ts";
+const PURCHASES = "src/storage/sql/purchases.ts";
 const RESERVE = "src/domain/reserve.ts";
 const RESULT = "src/domain/result.ts";
 const ENGINE_TESTS = ["test/engine/time.test.ts", "test/engine/trouble.test.ts"];
@@ -157,7 +157,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "rules-kept-for-ever",
-    file: "src/storage/sqlite/rules.ts",
+    file: "src/storage/sql/rules.ts",
     text: "if (data_version !== version) known = null;",
     replacement: "",
     breaks: "an admin's change is in force for the next request",
@@ -301,7 +301,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "finding-stays-open",
-    file: "src/storage/sqlite/admin.ts",
+    file: "src/storage/sql/admin.ts",
     text: "      closeSettled.run(options.now(), journalId, reservation.requestId);\n",
     replacement: "",
     breaks: "settling by hand closes the finding",

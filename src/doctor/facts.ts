@@ -18,9 +18,9 @@ import {
   type SharedSecret,
 } from "../keys.ts";
 import { type Live, readLive } from "../live.ts";
+import { pinKeyCheck } from "../storage/sql/pins.ts";
 import { type Inspection, inspect } from "../storage/sqlite/inspect.ts";
 import { LOCK_FILE } from "../storage/sqlite/open.ts";
-import { pinKeyCheck } from "../storage/sqlite/pins.ts";
 import { nameOfUser } from "../users.ts";
 import { type DiskFacts, diskOf, type FlushFacts, measureFlush } from "./disk.ts";
 import { type ClockFacts, clockFacts, type PortFacts, tryPort } from "./machine.ts";

@@ -2,7 +2,7 @@
 
 import type { Listen } from "../config.ts";
 import { localTimeText } from "../domain/local-time.ts";
-import { RESTORED } from "../storage/sqlite/restores.ts";
+import { RESTORED } from "../storage/sql/restores.ts";
 import type { Facts } from "./facts.ts";
 import {
   type Check,

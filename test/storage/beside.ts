@@ -3,17 +3,15 @@
 import { Database } from "bun:sqlite";
 import { join } from "node:path";
 import { minor } from "../../src/domain/money.ts";
+import type { Sql } from "../../src/storage/sql/sql.ts";
 import { DATABASE_FILE } from "../../src/storage/sqlite/open.ts";
+import { sqlOn } from "../../src/storage/sqlite/sql.ts";
 import { BY, buyerOf, done, type TemporaryBank } from "./bank.ts";
 
 const READS: readonly PropertyKey[] = ["get", "all", "values"];
 
 /** Runs `read` on a connection whose statements `happen` comes before. */
-export function besideTraffic<T>(
-  bank: TemporaryBank,
-  happen: () => void,
-  read: (db: Database) => T,
-): T {
+export function besideTraffic<T>(bank: TemporaryBank, happen: () => void, read: (db: Sql) => T): T {
   const db = new Database(join(bank.dataDir, DATABASE_FILE), { strict: true });
   const query = db.query.bind(db);
   db.query = ((sql: string) =>
@@ -30,7 +28,7 @@ export function besideTraffic<T>(
       },
     })) as typeof db.query;
   try {
-    return read(db);
+    return read(sqlOn(db));
   } finally {
     db.close();
   }

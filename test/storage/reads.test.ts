@@ -6,9 +6,10 @@ import fc from "fast-check";
 import { FINDING_KINDS } from "../../src/domain/finding.ts";
 import { minor } from "../../src/domain/money.ts";
 import { PAGE_SIZE, type Paging, rowsOf } from "../../src/storage/pages.ts";
-import { reservationsOn } from "../../src/storage/sqlite/reservations.ts";
-import { settlementOn } from "../../src/storage/sqlite/settlement.ts";
-import { idsInTime } from "../../src/storage/sqlite/walk.ts";
+import { reservationsOn } from "../../src/storage/sql/reservations.ts";
+import { settlementOn } from "../../src/storage/sql/settlement.ts";
+import { idsInTime } from "../../src/storage/sql/walk.ts";
+import { sqlOn } from "../../src/storage/sqlite/sql.ts";
 import type {
   LedgerAccount,
   NewAccount,
@@ -290,7 +291,7 @@ describe("the ids of a span of time", () => {
         const insert = db.query("INSERT INTO journal (at) VALUES (?)");
         for (const [index, offset] of off.entries()) insert.run(index * 3 * 3_600_000 + offset);
         const [from, to] = [begin * 3_600_000, (begin + length) * 3_600_000];
-        const { first, last } = idsInTime(db, "journal", "at")(from, to);
+        const { first, last } = idsInTime(sqlOn(db), "journal", "at")(from, to);
         const missed = db
           .query("SELECT id FROM journal WHERE at >= ? AND at < ? AND NOT id BETWEEN ? AND ?")
           .values(from, to, first, last);
@@ -305,9 +306,12 @@ describe("the ids of a span of time", () => {
     db.run("CREATE TABLE journal (id INTEGER PRIMARY KEY, at INTEGER)");
     const insert = db.query("INSERT INTO journal (at) VALUES (?)");
     for (let day = 0; day < 400; day += 1) insert.run(day * DAY);
-    const { first, last } = idsInTime(db, "journal", "at")(200 * DAY, 201 * DAY);
+    const { first, last } = idsInTime(sqlOn(db), "journal", "at")(200 * DAY, 201 * DAY);
     expect([first, last]).toEqual([199, 203]);
-    expect(idsInTime(db, "journal", "at")(undefined, undefined)).toEqual({ first: 1, last: 400 });
+    expect(idsInTime(sqlOn(db), "journal", "at")(undefined, undefined)).toEqual({
+      first: 1,
+      last: 400,
+    });
     db.close();
   });
 });

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { minor } from "../../src/domain/money.ts";
 import { PAGE_SIZE } from "../../src/storage/pages.ts";
-import { verify } from "../../src/storage/sqlite/verify.ts";
+import { verify } from "../../src/storage/sql/verify.ts";
 import {
   BY,
   bankTest,

@@ -3,8 +3,8 @@
 import { Database } from "bun:sqlite";
 import { messageOf } from "../../errors.ts";
 import { type ChainedContent, chainNext, chainStart } from "../chain.ts";
+import { CHAINED_COLUMNS } from "../sql/journal.ts";
 import type { Bank } from "../store.ts";
-import { CHAINED_COLUMNS } from "./journal.ts";
 import { MIGRATIONS } from "./migrate.ts";
 import { assertOurs, BUSY_TIMEOUT_MS, cannotOpen, databaseFile } from "./open.ts";
 import { readBank } from "./store.ts";

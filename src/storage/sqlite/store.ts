@@ -23,6 +23,16 @@ import { join } from "node:path";
 import type { ControlledKind } from "../../domain/dual-control.ts";
 import { messageOf } from "../../errors.ts";
 import { actOf } from "../acts.ts";
+import { adminOn } from "../sql/admin.ts";
+import { approvalsOn } from "../sql/approvals.ts";
+import { backupsOn } from "../sql/backups.ts";
+import { journalOn } from "../sql/journal.ts";
+import { pinKeyCheck } from "../sql/pins.ts";
+import { purchasesOn } from "../sql/purchases.ts";
+import { readsOn } from "../sql/reads.ts";
+import { Refused, refuse } from "../sql/refused.ts";
+import { RESTORED, restoresOn } from "../sql/restores.ts";
+import { verify } from "../sql/verify.ts";
 import {
   type AccountView,
   type Bank,
@@ -36,18 +46,9 @@ import {
   type Store,
   type StoreOptions,
 } from "../store.ts";
-import { adminOn } from "./admin.ts";
-import { approvalsOn } from "./approvals.ts";
-import { backupsOn } from "./backups.ts";
 import { concernsWholeBatch, portError } from "./errors.ts";
-import { journalOn } from "./journal.ts";
 import { BUSY_TIMEOUT_MS, CannotOpen, isBusy, openDatabase, WAL_BYTES, WAL_FILE } from "./open.ts";
-import { pinKeyCheck } from "./pins.ts";
-import { purchasesOn } from "./purchases.ts";
-import { readsOn } from "./reads.ts";
-import { Refused, refuse } from "./refused.ts";
-import { RESTORED, restoresOn } from "./restores.ts";
-import { verify } from "./verify.ts";
+import { sqlOn } from "./sql.ts";
 
 type BankRow = {
   code: string;
@@ -156,13 +157,14 @@ export function openSqliteStore(dataDir: string, options: SqliteStoreOptions): S
 function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): SqliteStore {
   const bank = readBank(db);
   checkPinKey(db, options.pinKey);
-  const journal = journalOn(db, bank, options.dualControl ?? (() => null));
-  const purchases = purchasesOn(db, { bank, journal, options });
-  const admin = adminOn(db, { bank, journal, purchases, options });
-  const reads = readsOn(db, bank);
-  const backups = backupsOn(db, { journal, now: options.now });
-  const restores = restoresOn(db, { bank, journal, now: options.now });
-  const approvals = approvalsOn(db, { bank, journal, reads, options });
+  const sql = sqlOn(db);
+  const journal = journalOn(sql, bank, options.dualControl ?? (() => null));
+  const purchases = purchasesOn(sql, { bank, journal, options });
+  const admin = adminOn(sql, { bank, journal, purchases, options });
+  const reads = readsOn(sql, bank);
+  const backups = backupsOn(sql, { journal, now: options.now });
+  const restores = restoresOn(sql, { bank, journal, now: options.now });
+  const approvals = approvalsOn(sql, { bank, journal, reads, options });
   const walFile = join(dataDir, WAL_FILE);
   let wal: number | null = null;
 
@@ -469,7 +471,7 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
     balances: durable(reads.balances),
     holidays: durable(reads.holidays),
     restores: durable(restores.list),
-    verify: durable(() => verify(db, readBank(db))),
+    verify: durable(() => verify(sql, readBank(db))),
 
     close() {
       if (wal !== null) closeSync(wal);

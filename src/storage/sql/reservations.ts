@@ -2,7 +2,7 @@
 // finds the ids that it may consist of, the newest first and a page at a time, and then fetches those
 // of them that pass its filter: by the chain of an account's reservations, by the index of the open
 // ones, or by a search down from the newest request of the span.
-import type { Database } from "bun:sqlite";
+
 import { canonicalBuyerId } from "../../domain/identifiers.ts";
 import { minor } from "../../domain/money.ts";
 import { type Decline, outcomeOfCode } from "../../domain/outcomes.ts";
@@ -18,6 +18,7 @@ import type {
   ReservedView,
   Store,
 } from "../store.ts";
+import type { Sql } from "./sql.ts";
 import { type IdSpan, idsInTime, type Place, walkByTime } from "./walk.ts";
 
 const PURCHASE = `SELECT r.id, r.reference, r.request_id AS requestId, r.client_ref AS clientRef,
@@ -113,7 +114,7 @@ const NEWEST = Number.MAX_SAFE_INTEGER;
 const SEARCHED_AT_ONCE = 20_000;
 
 /** Searches the requests with these ids for those that a filter passes. */
-function searchedIds(db: Database, { first, last }: IdSpan, filter: PurchaseFilter): Ids {
+function searchedIds(db: Sql, { first, last }: IdSpan, filter: PurchaseFilter): Ids {
   const conditions = conditionsOf({ ...filter, after: undefined } as PurchaseFilter);
   const select = db.query(
     `SELECT r.id FROM requests r WHERE r.id < ? AND r.id >= ?${sqlOf(conditions)}
@@ -132,7 +133,7 @@ function searchedIds(db: Database, { first, last }: IdSpan, filter: PurchaseFilt
   };
 }
 
-function openIds(db: Database, { after, from, to }: PurchaseFilter): Ids {
+function openIds(db: Sql, { after, from, to }: PurchaseFilter): Ids {
   let before = after ?? NEWEST;
   // Each page looks at the ids of all open ones, which its index gives without a row.
   const select = db.query(
@@ -148,7 +149,7 @@ function openIds(db: Database, { after, from, to }: PurchaseFilter): Ids {
 }
 
 /** The reservations of some accounts, each of which names the one before it of its account. */
-function chainedIds(db: Database, numbers: readonly string[], after: number | undefined): Ids {
+function chainedIds(db: Sql, numbers: readonly string[], after: number | undefined): Ids {
   const newestOf = db.query("SELECT last_reservation AS id FROM accounts WHERE number = ?");
   const before = db.query("SELECT previous AS id FROM requests WHERE id = ?");
   type Head = { id: number | null } | null;
@@ -173,7 +174,7 @@ function chainedIds(db: Database, numbers: readonly string[], after: number | un
   return () => page();
 }
 
-export function reservationsOn(db: Database, bank: BankIdentity) {
+export function reservationsOn(db: Sql, bank: BankIdentity) {
   const idsOfSpan = idsInTime(db, "requests", "received_at");
   const select = (where: string, ...values: (string | number)[]) =>
     (db.query(`${PURCHASE} ${where}`).all(...values) as PurchaseRow[]).map(purchaseView);

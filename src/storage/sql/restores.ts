@@ -1,15 +1,16 @@
 // What a bank knows of its having been restored from a backup.
-import type { Database } from "bun:sqlite";
+
 import { localTimeText } from "../../domain/local-time.ts";
 import type { Bank, By, NewRestore, RestoreView } from "../store.ts";
 import type { Journal } from "./journal.ts";
 import { refuse } from "./refused.ts";
+import type { Sql } from "./sql.ts";
 
 /** Why sales are paused until a restore is acknowledged. */
 export const RESTORED = "restored from a backup, until transact-bank restore acknowledge";
 
 export function restoresOn(
-  db: Database,
+  db: Sql,
   { bank, journal, now }: { bank: Bank; journal: Journal; now: () => number },
 ) {
   const insert = db.query(

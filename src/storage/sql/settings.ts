@@ -1,9 +1,10 @@
 // What the journal's acts set, followed from its beginning and compared with what the tables say:
 // overdrafts and statuses, which buyer is whose, who is blocked, and the limits.
-import type { Database } from "bun:sqlite";
+
 import type { NewRestore } from "../store.ts";
 import { LIMIT_COLUMNS } from "./admin.ts";
 import { perAccount } from "./recount.ts";
+import type { Sql } from "./sql.ts";
 
 /** As much of a record of the journal as is needed here. */
 export type Act = { readonly act: unknown; readonly subject: unknown; readonly detail: unknown };
@@ -39,7 +40,7 @@ const figuresText = (figures: Figures): string =>
     .sort()
     .join(", ") || "none";
 
-export function settingsOf(db: Database) {
+export function settingsOf(db: Sql) {
   const selectId = db.query("SELECT id FROM accounts WHERE number = ?");
   const selectBuyers = db.query("SELECT buyer_id FROM buyers WHERE account_id = ?");
   // A bank may have a million accounts, most of them as usual: only the others are remembered.

@@ -1,5 +1,5 @@
 // What an admin changes, each act one journalled commit. Called inside a write (store.ts).
-import type { Database } from "bun:sqlite";
+
 import { type AccountStatus, available, type InternalAccount } from "../../domain/account.ts";
 import { loosens } from "../../domain/dual-control.ts";
 import { customer, type Entry, internal, transferEntries } from "../../domain/entries.ts";
@@ -27,6 +27,7 @@ import type { Journal, JournalRecord } from "./journal.ts";
 import { pinHash } from "./pins.ts";
 import type { OpenReservation, Purchases } from "./purchases.ts";
 import { notFound, refuse } from "./refused.ts";
+import type { Sql } from "./sql.ts";
 
 type AccountRow = {
   id: number;
@@ -60,7 +61,7 @@ const buyerIsMapped = (buyer: string, number: string) =>
 
 type Parts = { bank: Bank; journal: Journal; purchases: Purchases; options: StoreOptions };
 
-export function adminOn(db: Database, { bank, journal, purchases, options }: Parts) {
+export function adminOn(db: Sql, { bank, journal, purchases, options }: Parts) {
   const selectAccount = db.query(`${ACCOUNT} WHERE number = ?`);
   const insertAccount = db.query(
     `INSERT INTO accounts (number, name, status, overdraft, created_at) VALUES (?, ?, ?, ?, ?)`,

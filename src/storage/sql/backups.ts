@@ -1,9 +1,10 @@
 // What the bank's people are told of its scheduled backups.
-import type { Database } from "bun:sqlite";
+
 import type { By } from "../store.ts";
 import type { Journal } from "./journal.ts";
+import type { Sql } from "./sql.ts";
 
-export function backupsOn(db: Database, { journal, now }: { journal: Journal; now: () => number }) {
+export function backupsOn(db: Sql, { journal, now }: { journal: Journal; now: () => number }) {
   const selectOpen = db.query(
     "SELECT key FROM findings WHERE kind = 'backup-failed' AND closed_at IS NULL",
   );

@@ -1,5 +1,5 @@
 // The served operations on SQLite: load a snapshot, ask the domain, write what it says.
-import type { Database } from "bun:sqlite";
+
 import type { AccountStatus } from "../../domain/account.ts";
 import { customer, debitEntries } from "../../domain/entries.ts";
 import { canonicalBuyerId } from "../../domain/identifiers.ts";
@@ -35,6 +35,7 @@ import type { Journal } from "./journal.ts";
 import { pinMatches } from "./pins.ts";
 import { receiptsOn } from "./receipts.ts";
 import { rulesOn } from "./rules.ts";
+import type { Sql } from "./sql.ts";
 
 type AccountRow = {
   id: number;
@@ -102,7 +103,7 @@ function reservationOf(row: RequestRow | null): OpenReservation | null {
 export type Purchases = ReturnType<typeof purchasesOn>;
 
 export function purchasesOn(
-  db: Database,
+  db: Sql,
   { bank, journal, options }: { bank: BankIdentity; journal: Journal; options: StoreOptions },
 ) {
   const dayOf = localDayFinder(bank.timeZone);

@@ -4,12 +4,13 @@
 // the balance of then less all that came since its beginning. A customer's entries are found by the
 // account's own reservations and by the index of what was posted by hand; the bank's own accounts,
 // which nearly every posting changes, are searched for in the journal from the span on.
-import type { Database } from "bun:sqlite";
+
 import type { InternalAccount } from "../../domain/account.ts";
 import { minor } from "../../domain/money.ts";
 import { PAGE_SIZE } from "../pages.ts";
 import type { JournalView, ReservationView, Statement, StatementEntry } from "../store.ts";
 import { amountOf } from "./journal.ts";
+import type { Sql } from "./sql.ts";
 import { idsInTime, type Place, walkByTime } from "./walk.ts";
 
 const RECORDS_AT_ONCE = 20_000;
@@ -44,7 +45,7 @@ export type Reading = {
   readonly reservations: (ids: readonly number[]) => ReservationView[];
 };
 
-export function statementOn(db: Database, { records, reservations }: Reading) {
+export function statementOn(db: Sql, { records, reservations }: Reading) {
   const recordsOfTime = idsInTime(db, "journal", "at");
   const now = db.query(
     `SELECT id, number, name, internal, ledger_balance AS balance, created_at AS createdAt,

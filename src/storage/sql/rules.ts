@@ -1,7 +1,7 @@
 // The few rows that every reserve looks at, kept in memory: the limits and whether sales are
 // paused. They are read anew when another connection has changed anything, so that an admin's
 // change is in force for the very next batch.
-import type { Database } from "bun:sqlite";
+
 import {
   applicableLimits,
   type FindLimit,
@@ -9,6 +9,7 @@ import {
   type LimitScope,
   type Limits,
 } from "../../domain/limits.ts";
+import type { Sql } from "./sql.ts";
 
 type LimitDbRow = { scope: LimitScope; scope_key: string } & LimitFigures;
 
@@ -22,7 +23,7 @@ type Rules = {
   readonly hasAccountLimits: boolean;
 };
 
-export function rulesOn(db: Database) {
+export function rulesOn(db: Sql) {
   const dataVersion = db.query("PRAGMA data_version");
   // A restored bank sells nothing until what it has forgotten is acknowledged.
   const selectPaused = db.query(

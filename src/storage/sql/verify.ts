@@ -8,13 +8,14 @@
 // - What is held changes wherever a reservation ends. Accounts that seem off are looked at again,
 //   all in one read that takes as long as there are open reservations.
 // - SQLite's own two checks cannot be paged: they come last, a table at a time.
-import type { Database } from "bun:sqlite";
+
 import { type ChainedContent, chainNext, chainStart } from "../chain.ts";
 import { PAGE_SIZE } from "../pages.ts";
 import type { Bank, Check } from "../store.ts";
 import { amountOf, CHAINED_COLUMNS } from "./journal.ts";
 import { type Counted, counterProblems, type PerAccount, perAccount } from "./recount.ts";
 import { settingsOf } from "./settings.ts";
+import type { Sql } from "./sql.ts";
 import { approvalsCheck } from "./verify-approvals.ts";
 import { type Place, walkByTime } from "./walk.ts";
 
@@ -144,7 +145,7 @@ type Problems = ReturnType<typeof problemList>;
 type Bounds = { readonly after: number; readonly last: number };
 
 /** Reads on where rows are only ever added. `ids` gives those that follow $after, in order. */
-function reading(db: Database, ids: string, take: (page: Bounds) => void) {
+function reading(db: Sql, ids: string, take: (page: Bounds) => void) {
   const ahead = db.query(`SELECT max(id) AS last, count(*) AS count FROM (${ids} LIMIT $size)`);
   let after = Number.MIN_SAFE_INTEGER;
   function next(): number {
@@ -170,7 +171,7 @@ function reading(db: Database, ids: string, take: (page: Bounds) => void) {
   };
 }
 
-function runOn(db: Database, checks: readonly PageCheck[], problems: Problems) {
+function runOn(db: Sql, checks: readonly PageCheck[], problems: Problems) {
   const prepared = checks.map(({ name, sql }) => ({
     name,
     query: db.query(`${sql} LIMIT ${MOST_PROBLEMS}`),
@@ -201,7 +202,7 @@ function chainCheck(bank: Bank, problems: Problems) {
 }
 
 /** The journal: its chain, its postings and what they sum up to, and what its acts set. */
-function journalOf(db: Database, bank: Bank, problems: Problems) {
+function journalOf(db: Sql, bank: Bank, problems: Problems) {
   const sums = perAccount(0);
   const check = runOn(db, OF_POSTINGS, problems);
   const checkChain = chainCheck(bank, problems);
@@ -242,7 +243,7 @@ function journalOf(db: Database, bank: Bank, problems: Problems) {
 }
 
 /** Requests with their debits; follows each account's chain of reservations. */
-function requestsOf(db: Database, problems: Problems) {
+function requestsOf(db: Sql, problems: Problems) {
   const newest = perAccount(0);
   const unchained = new Set<number>();
   const check = runOn(db, OF_REQUESTS, problems);
@@ -274,7 +275,7 @@ function requestsOf(db: Database, problems: Problems) {
 }
 
 /** What each account has open, which changes while it is read. */
-function openSums(db: Database): PerAccount {
+function openSums(db: Sql): PerAccount {
   const sums = perAccount(0);
   const page = db.query(
     `SELECT id, reserved_at AS at, account_id AS account, reserve_amount AS amount FROM requests
@@ -329,7 +330,7 @@ function checkFigures(row: AccountRow, { journal, requests }: Known, problems: P
 }
 
 /** Counts an account's reservations anew, the newest first; gives how many it looked at. */
-function counterCheck(db: Database, { requests }: Known, problems: Problems) {
+function counterCheck(db: Sql, { requests }: Known, problems: Problems) {
   const reservation = db.query(
     `SELECT previous, state, local_day, channel_id, product_id, reserve_amount
      FROM requests WHERE id = ?`,
@@ -359,7 +360,7 @@ function counterCheck(db: Database, { requests }: Known, problems: Problems) {
 }
 
 /** Checks every account; gives those whose held amount seems off. */
-function checkAccounts(db: Database, known: Known, problems: Problems): number[] {
+function checkAccounts(db: Sql, known: Known, problems: Problems): number[] {
   const rows = db.query(
     `SELECT id, number, internal, ledger_balance AS balance, held, overdraft, status, usage,
        last_reservation AS newest
@@ -404,7 +405,7 @@ function checkAccounts(db: Database, known: Known, problems: Problems): number[]
 }
 
 /** Looks at accounts again, in one read with all that is open. */
-function checkHeld(db: Database, suspects: readonly number[], problems: Problems): void {
+function checkHeld(db: Sql, suspects: readonly number[], problems: Problems): void {
   const off = db.query(
     `SELECT 'account ' || a.number || ': held is ' || a.held
         || ', its open reservations sum to ' || coalesce(o.total, 0)
@@ -425,7 +426,7 @@ function checkHeld(db: Database, suspects: readonly number[], problems: Problems
  * Reads a unique index in its own order. That it holds every row, and none twice, is for SQLite's
  * check to say.
  */
-function checkOnce(db: Database, what: string, column: string, problems: Problems): void {
+function checkOnce(db: Sql, what: string, column: string, problems: Problems): void {
   const lastOfPage = db.query(
     `SELECT max(${column}) AS last, count(*) AS count FROM (SELECT ${column} FROM requests
        WHERE ${column} > $after ORDER BY ${column} LIMIT ${PAGE_SIZE})`,
@@ -444,7 +445,7 @@ function checkOnce(db: Database, what: string, column: string, problems: Problem
 }
 
 /** SQLite's own checks, each of which reads a table from its beginning to its end. */
-function checkTables(db: Database, problems: Problems): void {
+function checkTables(db: Sql, problems: Problems): void {
   const tables = db.query("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name");
   const keys = db.query(
     `SELECT 'table ' || "table" || ', row ' || coalesce(rowid, '?') || ': its '
@@ -460,7 +461,7 @@ function checkTables(db: Database, problems: Problems): void {
   }
 }
 
-export function verify(db: Database, bank: Bank): Check[] {
+export function verify(db: Sql, bank: Bank): Check[] {
   const problems = problemList();
   const journal = journalOf(db, bank, problems);
   const requests = requestsOf(db, problems);

@@ -1,5 +1,5 @@
 // Dual control: what was asked for, and its one decision. Called inside a write (store.ts).
-import type { Database } from "bun:sqlite";
+
 import { Value } from "@sinclair/typebox/value";
 import { approvalRefusal, NO_LOGIN } from "../../domain/dual-control.ts";
 import { formatAmount, type Minor } from "../../domain/money.ts";
@@ -16,6 +16,7 @@ import type {
 import type { Journal } from "./journal.ts";
 import type { readsOn } from "./reads.ts";
 import { notFound, refuse } from "./refused.ts";
+import type { Sql } from "./sql.ts";
 
 /** What the journal says when something is asked for. */
 export type AskDetail = {
@@ -63,7 +64,7 @@ function deciderOf({ state, decidedBy, decidedReason }: Row): Person | null {
 }
 
 export function approvalsOn(
-  db: Database,
+  db: Sql,
   parts: {
     readonly bank: Bank;
     readonly journal: Journal;

@@ -1,5 +1,5 @@
 // Receipts: one row for each received request, written in the commit of what it led to.
-import type { Database } from "bun:sqlite";
+
 import { OUTCOMES, type Outcome, outcomeOfCode } from "../../domain/outcomes.ts";
 import { parseTraceId, type Trace, traceIdOf } from "../../domain/trace-id.ts";
 import { PAGE_SIZE, type Paging } from "../pages.ts";
@@ -12,6 +12,7 @@ import type {
   ReceiptView,
   RefusalOperation,
 } from "../store.ts";
+import type { Sql } from "./sql.ts";
 
 /**
  * What the caller is answered, as the receipt keeps it. `request` is the row that it is about, with
@@ -71,7 +72,7 @@ function answerText({ status, responseCode }: Pick<Row, "status" | "responseCode
   return responseCode === null ? null : OUTCOMES[outcomeOfCode(responseCode)].message;
 }
 
-export function receiptsOn(db: Database) {
+export function receiptsOn(db: Sql) {
   const insert = db.query(
     `INSERT INTO receipts (request, received_at, duration_us, peer, path, body, body_length,
        body_digest, signature, status, response_code, message, request_id, reference, notes, trace)

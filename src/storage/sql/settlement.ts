@@ -3,7 +3,7 @@
 // The figures are those of one moment, the journal's newest record when the report began, though
 // purchases go on while it reads: the balances are those of that record, later debits are passed
 // over, and what was before the span is the balance less all that came since.
-import type { Database } from "bun:sqlite";
+
 import type { InternalAccount } from "../../domain/account.ts";
 import { localDayFinder } from "../../domain/local-time.ts";
 import { minor } from "../../domain/money.ts";
@@ -15,6 +15,7 @@ import type {
   SettlementRow,
 } from "../store.ts";
 import { amountOf } from "./journal.ts";
+import type { Sql } from "./sql.ts";
 import { type Place, walkByTime } from "./walk.ts";
 
 /** A reservation that ended. */
@@ -36,7 +37,7 @@ type ByHand = Place & {
   readonly suspense: number;
 };
 
-export function settlementOn(db: Database, bank: BankIdentity) {
+export function settlementOn(db: Sql, bank: BankIdentity) {
   const moment = db.query(
     `SELECT (SELECT coalesce(max(id), 0) FROM journal) AS journal,
        (SELECT ledger_balance FROM accounts WHERE internal = 'clickatell') AS clickatell,

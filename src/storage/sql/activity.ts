@@ -1,12 +1,13 @@
 // What was asked in a span and what became of it, by local day, answer, product and channel. Each
 // request is counted once, however often it was sent, on the day it came first; it is read a page at
 // a time, of the span alone.
-import type { Database } from "bun:sqlite";
+
 import { localDayFinder } from "../../domain/local-time.ts";
 import { minor } from "../../domain/money.ts";
 import { outcomeOfCode } from "../../domain/outcomes.ts";
 import type { ReservationState } from "../../domain/reservation.ts";
 import type { Activity, ActivityFigures, BankIdentity } from "../store.ts";
+import type { Sql } from "./sql.ts";
 import { idsInTime } from "./walk.ts";
 
 const READ_AT_ONCE = 5_000;
@@ -69,7 +70,7 @@ const byKey = <Key extends string | number | null>([a]: [Key, Sums], [b]: [Key, 
 const byAmount = <Key>([, a]: [Key, Sums], [, b]: [Key, Sums]) =>
   b.debitedAmount - a.debitedAmount || b.count - a.count;
 
-export function activityOn(db: Database, bank: BankIdentity) {
+export function activityOn(db: Sql, bank: BankIdentity) {
   const idsOfSpan = idsInTime(db, "requests", "received_at");
   const page = db.query(
     `SELECT received_at, response_code, state, reserve_amount, product_id, channel_id

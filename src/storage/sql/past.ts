@@ -1,7 +1,7 @@
 // What the checks of a request looked at, taken back to its moment. Only the answer is recorded with
 // a request; limits, status and funds are what they are now less what the journal and the account's
 // reservations say came since. Nothing is guessed: where too much came since, nothing is given.
-import type { Database } from "bun:sqlite";
+
 import type { AccountStatus } from "../../domain/account.ts";
 import type { LimitFigures, LimitScope, Limits, Usage, UsageByScope } from "../../domain/limits.ts";
 import { localDay, monthOf } from "../../domain/local-time.ts";
@@ -9,6 +9,7 @@ import { minor } from "../../domain/money.ts";
 import type { BankIdentity, LimitRow, Past, PurchaseView } from "../store.ts";
 import { LIMIT_COLUMNS } from "./admin.ts";
 import { amountOf } from "./journal.ts";
+import type { Sql } from "./sql.ts";
 import { idsInTime } from "./walk.ts";
 
 /** Acts are looked for among so many newer records of the journal, and no more. */
@@ -127,7 +128,7 @@ function limitsFor(
   return Object.fromEntries(found);
 }
 
-export function pastOn(db: Database, bank: BankIdentity) {
+export function pastOn(db: Sql, bank: BankIdentity) {
   const recordsOfTime = idsInTime(db, "journal", "at");
   const newestRecord = db.query("SELECT coalesce(max(id), 0) AS id FROM journal");
   const actsSince = db.query(

@@ -1,5 +1,5 @@
 // Writes postings, admin acts and findings. Nothing here decides; nothing is ever changed.
-import type { Database } from "bun:sqlite";
+
 import type { InternalAccount } from "../../domain/account.ts";
 import { type ControlledKind, controlledKinds } from "../../domain/dual-control.ts";
 import { type Entry, type EntryAccount, sumOf } from "../../domain/entries.ts";
@@ -8,6 +8,7 @@ import { LARGEST_BALANCE } from "../../domain/money.ts";
 import { type ChainedContent, type ChainHead, chainNext, chainStart } from "../chain.ts";
 import type { Bank, By, JournalView } from "../store.ts";
 import { Refused, refuse } from "./refused.ts";
+import type { Sql } from "./sql.ts";
 
 export type JournalRecord = {
   readonly at: number;
@@ -42,7 +43,7 @@ export type Journal = ReturnType<typeof journalOn>;
  * of an operator only under an approval: every act comes by here.
  */
 export function journalOn(
-  db: Database,
+  db: Sql,
   bank: Bank,
   readConfigured: () => readonly ControlledKind[] | null,
 ) {

@@ -1,6 +1,6 @@
 // What verify says of dual control: that what was under it was approved by another person, and that
 // each approval was asked for, and used once, for what was asked.
-import type { Database } from "bun:sqlite";
+
 import {
   CONTROLLED_KINDS,
   type ControlledKind,
@@ -9,6 +9,7 @@ import {
 import { digestOf } from "../acts.ts";
 import type { By } from "../store.ts";
 import type { AskDetail } from "./approvals.ts";
+import type { Sql } from "./sql.ts";
 
 /** As much of a record of the journal as is needed here. */
 export type Followed = {
@@ -90,7 +91,7 @@ const shows = (args: Facts, record: ActRecord | undefined): boolean =>
   record !== undefined &&
   Object.entries(args).every(([name, value]) => SHOWS[name]?.(value, record, args) ?? true);
 
-export function approvalsCheck(db: Database) {
+export function approvalsCheck(db: Sql) {
   const uses = new Map<number, Use>();
   const asked = new Map<number, { record: number; detail: AskDetail; uid: number | null }>();
   const rejected = new Map<number, { record: number; uid: number | null }>();

@@ -1,5 +1,5 @@
 // What people look at, beside reservations, receipts and the settlement. No function here writes.
-import type { Database } from "bun:sqlite";
+
 import { available } from "../../domain/account.ts";
 import { FINDING_KINDS, type FindingKind } from "../../domain/finding.ts";
 import { canonicalBuyerId } from "../../domain/identifiers.ts";
@@ -26,6 +26,7 @@ import { LIMIT_COLUMNS } from "./admin.ts";
 import { pastOn } from "./past.ts";
 import { reservationsOn } from "./reservations.ts";
 import { settlementOn } from "./settlement.ts";
+import type { Sql } from "./sql.ts";
 import { statementOn } from "./statement.ts";
 import { idsInTime } from "./walk.ts";
 
@@ -119,7 +120,7 @@ const LEDGER_ACCOUNT = `SELECT a.number, a.name, a.internal,
       WHERE journal_id > $journal GROUP BY account_id) since ON since.account_id = a.id
   WHERE a.id <= $account AND a.number > $after`;
 
-export function readsOn(db: Database, bank: BankIdentity) {
+export function readsOn(db: Sql, bank: BankIdentity) {
   const findings = (where: string, values: { [name: string]: string | number | null }) =>
     db.query(`${FINDING} ${where}`).all(values) as FindingView[];
   const journal = (where: string, ...values: (number | string)[]) =>

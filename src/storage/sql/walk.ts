@@ -1,8 +1,9 @@
 // Looks at all rows from an instant on, in the order of an index on a time, a page at a time: each
 // page is one short read, so that the WAL is copied in between.
-import type { Database } from "bun:sqlite";
+
 import { DAY_MS } from "../../domain/local-time.ts";
 import { PAGE_SIZE } from "../pages.ts";
+import type { Sql } from "./sql.ts";
 
 /** Where a page begins: behind the row with this time and this id. */
 export type Place = { readonly at: number; readonly id: number };
@@ -36,7 +37,7 @@ export type IdSpan = { readonly first: number; readonly last: number };
  * order of their times: found by halving, so that no index on the time is needed. What is found
  * holds them all, and some before and after them.
  */
-export function idsInTime(db: Database, table: "requests" | "journal", column: string) {
+export function idsInTime(db: Sql, table: "requests" | "journal", column: string) {
   const newest = db.query(`SELECT coalesce(max(id), 0) AS id FROM ${table}`);
   const timeFrom = db.query(
     `SELECT ${column} AS at FROM ${table} WHERE id >= ? ORDER BY id LIMIT 1`,
