@@ -565,10 +565,10 @@ export type Check = {
 
 // ---------------------------------------------------------------- the port itself
 
-export type Store = {
+/** What the server needs. */
+export type ServingStore = {
   bank(): Bank;
 
-  // What the server needs.
   /**
    * Applies operations in order in one commit, which is not durable yet: see `flush`. Batches are
    * applied in the order of the calls. Rejects, and changes nothing, if the commit fails: with
@@ -588,6 +588,11 @@ export type Store = {
   /** Notes a clean end; false where another process writes at this moment. */
   endServing(): boolean;
 
+  close(): void;
+};
+
+/** What the admin's commands need: each call returns when it is done. */
+export type AdminStore = {
   // What an admin changes. Durable when the call returns.
   addAccount(by: By, account: NewAccount): Result<AccountView>;
   /** All or none, in one commit, so hand in few at a time. A dry run is a read. */
@@ -734,9 +739,9 @@ export type Store = {
   /** The oldest first. */
   restores(): RestoreView[];
   verify(): Check[];
-
-  close(): void;
 };
+
+export type Store = ServingStore & AdminStore;
 
 export type LimitTarget = { readonly scope: LimitScope; readonly scopeKey: string };
 
