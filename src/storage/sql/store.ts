@@ -20,7 +20,7 @@ import { Refused, refuse } from "./refused.ts";
 import { restoresOn } from "./restores.ts";
 import { endingRowsOn } from "./rows.ts";
 import type { Sql } from "./sql.ts";
-import { verify } from "./verify.ts";
+import { type EngineCheck, verify } from "./verify.ts";
 
 /** Rolls a write back and gives its value all the same: why nothing was done, or would have been. */
 class Undone extends Error {
@@ -48,6 +48,10 @@ export type AdminEngine = {
   readonly durable: <A extends unknown[], R>(read: (...args: A) => R) => (...args: A) => R;
   /** Called when a write of an admin has ended. */
   readonly afterWrite: () => void;
+  /** Runs all of verify: as one read, or as the many that it is made of. */
+  readonly verifying: <T>(checks: () => T) => T;
+  /** What verify asks of the engine itself. */
+  readonly checks: readonly EngineCheck[];
 };
 
 export function adminStoreOn(db: Sql, engine: AdminEngine, options: AdminOptions) {
@@ -208,7 +212,7 @@ export function adminStoreOn(db: Sql, engine: AdminEngine, options: AdminOptions
     balances: durable(reads.balances),
     holidays: durable(reads.holidays),
     restores: durable(restores.list),
-    verify: durable(() => verify(db, engine.bank())),
+    verify: durable(() => engine.verifying(() => verify(db, engine.bank(), engine.checks))),
   };
   return { journal, desk };
 }

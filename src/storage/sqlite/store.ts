@@ -21,9 +21,9 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../../errors.ts";
-import { pinKeyCheck } from "../pins.ts";
+import { CannotOpen } from "../cannot-open.ts";
 import { purchasesOn } from "../purchases.ts";
-import { RESTORED } from "../sql/restores.ts";
+import { bankOf, checkPinKey } from "../sql/bank.ts";
 import { type AdminOptions, adminStoreOn } from "../sql/store.ts";
 import {
   type Bank,
@@ -34,49 +34,16 @@ import {
   type Store,
 } from "../store.ts";
 import { concernsWholeBatch, portError } from "./errors.ts";
-import { BUSY_TIMEOUT_MS, CannotOpen, isBusy, openDatabase, WAL_BYTES, WAL_FILE } from "./open.ts";
+import { BUSY_TIMEOUT_MS, isBusy, openDatabase, WAL_BYTES, WAL_FILE } from "./open.ts";
 import { rowsOn } from "./rows.ts";
 import { rulesOn } from "./rules.ts";
 import { sqlOn } from "./sql.ts";
+import { sqliteChecks } from "./verify.ts";
 
-type BankRow = {
-  code: string;
-  currency: string;
-  minorDigits: number;
-  timeZone: string;
-  country: string;
-  demo: number;
-  createdAt: number;
-  pausedAt: number | null;
-  pausedReason: string | null;
-};
-
+/** The bank of a database; one of an earlier version knows no restores. */
 export function readBank(db: Database): Bank {
-  const row = db
-    .query(
-      `SELECT code, currency, minor_digits AS minorDigits, time_zone AS timeZone, country, demo,
-         created_at AS createdAt, sales_paused_at AS pausedAt,
-         sales_paused_reason AS pausedReason FROM bank`,
-    )
-    .get() as BankRow | null;
-  if (row === null) throw new CannotOpen("the database holds no bank: run transact-bank init");
-  const { pausedAt, pausedReason, ...identity } = row;
-  return {
-    ...identity,
-    demo: row.demo === 1,
-    salesPaused:
-      pausedAt === null ? pausedByRestore(db) : { at: pausedAt, reason: pausedReason ?? "" },
-  };
-}
-
-/** A restored bank sells nothing until that is acknowledged; one of an earlier version knows none. */
-function pausedByRestore(db: Database): Bank["salesPaused"] {
   const table = db.query("SELECT 1 FROM sqlite_schema WHERE name = 'restores'").get();
-  if (table === null) return null;
-  const { at } = db
-    .query("SELECT max(to_at) AS at FROM restores WHERE acknowledged_by IS NULL")
-    .get() as { at: number | null };
-  return at === null ? null : { at, reason: RESTORED };
+  return bankOf(sqlOn(db), table !== null);
 }
 
 /** An operation of a batch, or in its place why it is left out. */
@@ -93,8 +60,6 @@ class Broke extends Error {
 
 /** The store with what only its own folder uses. */
 export type SqliteStore = Store & {
-  /** `applyBatch` at once, on this connection. */
-  applyNow(operations: readonly Operation[], times: BatchTimes): OperationOutcome[];
   /** From here on a write that meets another writer fails at once: the engine tries again. */
   neverWait(): void;
   /** `flush` at once, on this thread. Throws FlushFailed. */
@@ -129,7 +94,7 @@ export function openSqliteStore(dataDir: string, options: SqliteStoreOptions): S
 
 function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): SqliteStore {
   const bank = readBank(db);
-  checkPinKey(db, options.pinKey);
+  checkPinKey(sqlOn(db), options.pinKey);
   const rules = rulesOn(db);
   const walFile = join(dataDir, WAL_FILE);
   let wal: number | null = null;
@@ -160,8 +125,15 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
     };
   }
 
-  const engine = { bank: () => readBank(db), durable, afterWrite: rules.forget };
-  const { desk, journal } = adminStoreOn(sqlOn(db), engine, options);
+  const sql = sqlOn(db);
+  const engine = {
+    bank: () => readBank(db),
+    durable,
+    afterWrite: rules.forget,
+    verifying: <T>(checks: () => T) => checks(),
+    checks: sqliteChecks(sql),
+  };
+  const { desk, journal } = adminStoreOn(sql, engine, options);
   const purchases = purchasesOn({ rows: rowsOn(db), journal, rules, bank, options });
 
   /** One commit for all of them, or none: throws Broke with the place of one that broke alone. */
@@ -314,14 +286,5 @@ function lengthenWal(descriptor: number, length: number): void {
   } catch (error) {
     if (!/^(ENOSPC|EDQUOT)$/.test((error as NodeJS.ErrnoException).code ?? "")) throw error;
     ftruncateSync(descriptor, size);
-  }
-}
-
-/** A PIN key that is not the one the PINs were hashed with would lock every buyer out. */
-function checkPinKey(db: Database, pinKey: Uint8Array | null): void {
-  if (pinKey === null) return;
-  const row = db.query("SELECT pin_key_check AS known FROM bank").get() as { known: string | null };
-  if (row.known !== null && row.known !== pinKeyCheck(pinKey)) {
-    throw new CannotOpen("keys/pin.key is not this bank's PIN key: put the right one back");
   }
 }
