@@ -15,7 +15,7 @@ async function within(ms: number, promise: Promise<unknown>): Promise<unknown> {
 }
 
 describe.skipIf(skipsPostgres())("a server", () => {
-  test("flushes its log before a commit returns, and so does its copy of the settings", async () => {
+  test("is set to lose nothing that it acknowledged, and as it was asked to be", async () => {
     const server = await startPrimary({ settings: { work_mem: "1MB" } });
     const asked = ["fsync", "full_page_writes", "synchronous_commit", "work_mem"];
     const shown = await server.sql(asked.map((name) => `show ${name};`).join(" "));
