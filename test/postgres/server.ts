@@ -82,6 +82,7 @@ type Settings = {
 export async function startServer(folder: string, options: ServerOptions): Promise<Server> {
   const { settings = {}, place = LOOPBACK, port = await freePort() } = options;
   configure(folder, { ...SETTINGS, ...settings });
+  admit(folder, place);
   const server = serverOf({ folder, place, port });
   await server.start();
   return server;
@@ -94,6 +95,13 @@ function configure(folder: string, settings: Readonly<Record<string, string>>): 
   appendFileSync(join(folder, "data", "postgresql.conf"), lines.join(""));
 }
 
+/** initdb lets in who comes from loopback; on a host of ours, its neighbours are to come in too. */
+function admit(folder: string, place: Place): void {
+  if (place === LOOPBACK) return;
+  const lines = ["all", "replication"].map((what) => `host ${what} all samenet trust\n`);
+  appendFileSync(join(folder, "data", "pg_hba.conf"), lines.join(""));
+}
+
 function serverOf({ folder, place, port }: Settings): Server {
   const { address } = place;
   const urlOf = (database: string) => `postgres://${SUPERUSER}@${address}:${port}/${database}`;
@@ -104,8 +112,8 @@ function serverOf({ folder, place, port }: Settings): Server {
   };
   const sql = (statements: string, database = SUPERUSER): Promise<string> =>
     output([
-      ...[...place.inside, "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", address],
-      ...["-p", String(port), "-U", SUPERUSER, "-d", database, "-c", statements],
+      ...[...place.inside, postgresProgram("psql"), "-XAtq", "-v", "ON_ERROR_STOP=1"],
+      ...["-h", address, "-p", String(port), "-U", SUPERUSER, "-d", database, "-c", statements],
     ]);
   const server: Server = {
     url: urlOf(SUPERUSER),
