@@ -200,7 +200,7 @@ function postmasterOf(folder: string, child: Bun.Subprocess): Postmaster {
   return {
     signal,
     async stop() {
-      child.kill("SIGCONT");
+      signal("SIGCONT");
       child.kill("SIGINT");
       const hasEnded = await Promise.race([child.exited, Bun.sleep(STOP_MS)]);
       if (hasEnded === undefined) child.kill("SIGQUIT");
