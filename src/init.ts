@@ -9,9 +9,11 @@ import { CONFIG_FILE, DEFAULT_CONFIG, type Listen, newConfigText } from "./confi
 import { isBankCode } from "./domain/identifiers.ts";
 import { isTimeZone } from "./domain/local-time.ts";
 import { isOwnFile, makeFolderDurably, writeFileDurably } from "./files.ts";
-import { createKeys, writeHandover, writeSecret } from "./keys.ts";
+import { createKeys, writeDatabasePassword, writeHandover, writeSecret } from "./keys.ts";
 import { CannotOpen } from "./storage/cannot-open.ts";
 import { pinKeyCheck } from "./storage/pins.ts";
+import { type Address, readAddress } from "./storage/postgres/address.ts";
+import { createSharedBank } from "./storage/postgres/migrate.ts";
 import { inspect } from "./storage/sqlite/inspect.ts";
 import { assertNoBank, createDatabase } from "./storage/sqlite/open.ts";
 import type { BankIdentity } from "./storage/store.ts";
@@ -81,25 +83,51 @@ export function assertVacant(dataDir: string): void {
   assertNoBank(dataDir);
 }
 
+/** A PostgreSQL database for the bank: as its appliances use it, and as whoever makes the tables. */
+export type SharedPlace = {
+  /** What stands in config.toml. */
+  readonly database: string;
+  /** SECRET. The serving role's; null where it needs none. */
+  readonly password: string | null;
+  readonly owner: { readonly address: Address; readonly password: string | null };
+};
+
 /**
- * Makes the bank. `signatureSecret` makes signatures required.
- * Throws CannotOpen where the folder holds a bank or anything else.
+ * Makes the bank. `signatureSecret` makes signatures required; `shared` makes it in a database
+ * elsewhere. Throws CannotOpen where the folder holds a bank or anything else, or the database does.
  */
-export function initBank(dataDir: string, bank: NewBank, signatureSecret: string | null): void {
+export function initBank(
+  dataDir: string,
+  bank: NewBank,
+  signatureSecret: string | null,
+  shared: SharedPlace | null = null,
+): void {
   assertVacant(dataDir);
   makeFolderDurably(dataDir);
   // An empty folder that was there before may be open to others.
   chmodSync(dataDir, 0o700);
   const createdAt = Date.now();
-  createDatabase(dataDir, { ...bank, createdAt }, () => {
+  const prepare = () => {
     const pinKey = createKeys(dataDir);
     if (signatureSecret !== null) {
       const secret = { current: signatureSecret, previous: null, rotatedAt: createdAt };
       writeSecret(dataDir, "signature", secret);
     }
     writeHandover(dataDir, bank.handOver === true ? signatureSecret : null);
-    const config = newConfigText(signatureSecret !== null, bank.listen);
+    if (shared?.password != null) writeDatabasePassword(dataDir, shared.password);
+    const database = shared?.database ?? null;
+    const config = newConfigText({ requireSignature: signatureSecret !== null, database, ...bank });
     writeFileDurably(join(dataDir, CONFIG_FILE), config);
     return { pinKeyCheck: pinKeyCheck(pinKey) };
-  });
+  };
+  if (shared === null) {
+    createDatabase(dataDir, { ...bank, createdAt }, prepare);
+  } else {
+    const { user: servingRole } = readAddress(shared.database);
+    createSharedBank(shared.owner, () => ({
+      ...prepare(),
+      bank: { ...bank, createdAt },
+      servingRole,
+    }));
+  }
 }

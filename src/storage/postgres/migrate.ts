@@ -1,12 +1,14 @@
 // The tables of a database: made by the owner's role, used by the serving one.
 import { INTERNAL_ACCOUNTS } from "../../domain/account.ts";
+import { messageOf } from "../../errors.ts";
 import { CannotOpen } from "../cannot-open.ts";
 import type { Sql } from "../sql/sql.ts";
 import type { BankIdentity } from "../store.ts";
-import type { Client } from "./client.ts";
+import { type Client, type ClientAddress, ConnectionLost, createClient } from "./client.ts";
+import type { Query } from "./messages.ts";
 import bank from "./migrations/0001_bank.sql" with { type: "text" };
 import { grantsTo } from "./roles.ts";
-import { BEGIN, COMMIT, ROLLBACK } from "./sql.ts";
+import { BEGIN, COMMIT, sqlOn } from "./sql.ts";
 
 /** The one list of migrations. Add to its end; never change one that was released. */
 export const MIGRATIONS: readonly string[] = [bank];
@@ -38,6 +40,7 @@ export function assertNewest(db: Sql): void {
 
 export type NewDatabase = {
   readonly bank: BankIdentity & { readonly createdAt: number };
+  /** Tells the PIN key from another one. */
   readonly pinKeyCheck: string;
   /** The role that serves. */
   readonly servingRole: string;
@@ -45,19 +48,32 @@ export type NewDatabase = {
 
 /**
  * Makes the tables and the bank in an empty database, in one transaction, as the owner's role.
- * Throws CannotOpen where there is a bank already.
+ * `prepare` makes what belongs to the bank outside the database; it runs only for a new bank. Throws
+ * CannotOpen where there is a bank already, or no database.
  */
-export function createBank(client: Client, db: Sql, made: NewDatabase): void {
-  if (versionOf(db) !== 0) throw new CannotOpen("the database holds a bank already");
+export function createSharedBank(
+  owner: Pick<ClientAddress, "address" | "password">,
+  prepare: () => NewDatabase,
+): void {
+  const client = createClient({ ...owner, name: "transact-bank init" });
+  const run = (...queries: Query[]) => client.run(queries, WITHIN_MS);
+  const asked = (text: string): Query => ({ text, values: [] });
   try {
-    client.run([BEGIN], WITHIN_MS);
-    for (const sql of MIGRATIONS) client.run([{ text: sql, values: [] }], WITHIN_MS);
+    client.connect(WITHIN_MS);
+    const db = sqlOn(client, { reconnect: () => {} });
+    run(BEGIN, asked("SELECT pg_advisory_xact_lock(7200)"));
+    if (versionOf(db) !== 0) throw new CannotOpen("the database holds a bank already");
+    for (const sql of MIGRATIONS) run(asked(sql));
+    const made = prepare();
     insertBank(client, made);
-    for (const text of grantsTo(made.servingRole)) client.run([{ text, values: [] }], WITHIN_MS);
-    client.run([COMMIT], WITHIN_MS);
+    for (const text of grantsTo(made.servingRole)) run(asked(text));
+    run(COMMIT);
   } catch (error) {
-    client.run([ROLLBACK], WITHIN_MS);
-    throw error;
+    if (!(error instanceof ConnectionLost)) throw error;
+    throw new CannotOpen(`the database cannot be reached: ${messageOf(error)}`);
+  } finally {
+    // What is not committed by now is rolled back with the connection.
+    client.close();
   }
 }
 
