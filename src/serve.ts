@@ -192,6 +192,7 @@ export function serve(options: ServeOptions): Served {
       {
         clock: systemClock,
         reserveBudgetMs: config.reserve_budget_ms,
+        handsOverAhead: opened.shared === null,
         onFatal,
         onTrouble: options.onTrouble,
         onBatch: counters.batch,
