@@ -123,7 +123,8 @@ function createEngine(port: number): PostgresEngine {
     },
     files() {
       run("CHECKPOINT");
-      const [row] = run("SHOW data_directory")[0]?.rows as { data_directory: string }[];
+      const [shown] = run("SHOW data_directory");
+      const [row] = (shown?.rows ?? []) as { data_directory: string }[];
       return row?.data_directory ?? "";
     },
     dropDatabase(dataDir) {

@@ -12,5 +12,5 @@ export function startWorker(name: string): Worker {
   const at = here.indexOf(COMPILED_ROOT);
   if (at === -1) return new Worker(new URL(`./${name}.ts`, here));
   const root = here.slice(0, at + COMPILED_ROOT.length);
-  return new Worker(new URL(`${root}src/storage/${name}.js`));
+  return new Worker(new URL(`${root}src/${name}.js`));
 }
