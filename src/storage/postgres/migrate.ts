@@ -60,7 +60,7 @@ export function createSharedBank(
   const asked = (text: string): Query => ({ text, values: [] });
   try {
     client.connect(WITHIN_MS);
-    const db = sqlOn(client, { reconnect: () => {} });
+    const db = sqlOn(client, { reconnect: () => {}, withinMs: WITHIN_MS });
     run(BEGIN, asked("SELECT pg_advisory_xact_lock(7200)"));
     if (versionOf(db) !== 0) throw new CannotOpen("the database holds a bank already");
     for (const sql of MIGRATIONS) run(asked(sql));
