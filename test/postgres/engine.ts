@@ -34,6 +34,8 @@ export type PostgresEngine = {
   /** The bank's database, beside its store, as the superuser. */
   sqlOf(dataDir: string): Sql;
   dropDatabase(dataDir: string): void;
+  /** All that the server has written, its log and its write-ahead log too. */
+  files(): string;
 };
 
 let engine: PostgresEngine | null = null;
@@ -118,6 +120,12 @@ function createEngine(port: number): PostgresEngine {
       if (known === undefined) throw new Error("this data dir has no database");
       known.client ??= connected(known.name);
       return sqlOn(known.client, { reconnect: () => {} });
+    },
+    files() {
+      run("CHECKPOINT");
+      const [shown] = run("SHOW data_directory");
+      const [row] = (shown?.rows ?? []) as { data_directory: string }[];
+      return row?.data_directory ?? "";
     },
     dropDatabase(dataDir) {
       letGo(dataDir);

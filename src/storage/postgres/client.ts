@@ -2,7 +2,7 @@
 // and the server's writing thread has nothing else to do meanwhile. A thread of its own speaks with
 // the database (client.worker.ts). Never use it on the thread that answers Clickatell.
 import { MessageChannel, receiveMessageOnPort } from "node:worker_threads";
-import { startWorker } from "../worker.ts";
+import { startWorker } from "../../worker.ts";
 import type { Address } from "./address.ts";
 import type { ClientOptions, Failure, Query, Reply, Request, Rows } from "./messages.ts";
 
@@ -40,7 +40,7 @@ export type ClientAddress = {
 function startThread() {
   const replies = new Int32Array(new SharedArrayBuffer(4));
   const { port1, port2 } = new MessageChannel();
-  const worker = startWorker("postgres/client.worker");
+  const worker = startWorker("storage/postgres/client.worker");
   const port = port2 as unknown as MessagePort;
   worker.postMessage({ replies, port } satisfies ClientOptions, [port]);
   // A command that has its rows ends: this thread does not keep it.
