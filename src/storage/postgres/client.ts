@@ -17,8 +17,14 @@ export class ServerSaidNo extends Error {
   }
 }
 
-/** The connection ended: what was sent last may or may not have been done. */
-export class ConnectionLost extends Error {}
+/** The connection ended: what was sent last may or may not have been done. `state`: why, or "". */
+export class ConnectionLost extends Error {
+  readonly state: string;
+  constructor(message: string, state = "") {
+    super(message);
+    this.state = state;
+  }
+}
 
 export type Client = ReturnType<typeof createClient>;
 
@@ -66,7 +72,8 @@ export function createClient({ address, password, name }: ClientAddress) {
     const { message: reply } = received;
     if ("done" in reply) return reply.done;
     const { failure } = reply;
-    throw failure.kind === "lost" ? new ConnectionLost(failure.message) : new ServerSaidNo(failure);
+    if (failure.kind === "lost") throw new ConnectionLost(failure.message, failure.state);
+    throw new ServerSaidNo(failure);
   }
 
   return {

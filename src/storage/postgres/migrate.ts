@@ -1,14 +1,14 @@
 // The tables of a database: made by the owner's role, used by the serving one.
 import { INTERNAL_ACCOUNTS } from "../../domain/account.ts";
-import { messageOf } from "../../errors.ts";
 import { CannotOpen } from "../cannot-open.ts";
 import type { Sql } from "../sql/sql.ts";
 import type { BankIdentity } from "../store.ts";
-import { type Client, type ClientAddress, ConnectionLost, createClient } from "./client.ts";
+import { type Client, ConnectionLost } from "./client.ts";
 import type { Query } from "./messages.ts";
 import bank from "./migrations/0001_bank.sql" with { type: "text" };
+import { assertFit, onDatabase, type Place } from "./reach.ts";
 import { grantsTo } from "./roles.ts";
-import { BEGIN, COMMIT, sqlOn } from "./sql.ts";
+import { BEGIN, COMMIT } from "./sql.ts";
 
 /** The one list of migrations. Add to its end; never change one that was released. */
 export const MIGRATIONS: readonly string[] = [bank];
@@ -46,35 +46,37 @@ export type NewDatabase = {
   readonly servingRole: string;
 };
 
+/** Throws CannotOpen where a database is not one in which a bank can be made. */
+export function assertEmptyDatabase(db: Sql, owner: Place): void {
+  assertFit(db, owner);
+  if (versionOf(db) !== 0) throw new CannotOpen("the database holds a bank already");
+}
+
 /**
  * Makes the tables and the bank in an empty database, in one transaction, as the owner's role.
  * `prepare` makes what belongs to the bank outside the database; it runs only for a new bank. Throws
  * CannotOpen where there is a bank already, or no database.
  */
-export function createSharedBank(
-  owner: Pick<ClientAddress, "address" | "password">,
-  prepare: () => NewDatabase,
-): void {
-  const client = createClient({ ...owner, name: "transact-bank init" });
-  const run = (...queries: Query[]) => client.run(queries, WITHIN_MS);
-  const asked = (text: string): Query => ({ text, values: [] });
-  try {
-    client.connect(WITHIN_MS);
-    const db = sqlOn(client, { reconnect: () => {}, withinMs: WITHIN_MS });
+export function createSharedBank(owner: Place, prepare: () => NewDatabase): void {
+  onDatabase(owner, (db, client) => {
+    const run = (...queries: Query[]) => client.run(queries, WITHIN_MS);
+    const asked = (text: string): Query => ({ text, values: [] });
     run(BEGIN, asked("SELECT pg_advisory_xact_lock(7200)"));
-    if (versionOf(db) !== 0) throw new CannotOpen("the database holds a bank already");
+    assertEmptyDatabase(db, owner);
     for (const sql of MIGRATIONS) run(asked(sql));
     const made = prepare();
     insertBank(client, made);
     for (const text of grantsTo(made.servingRole)) run(asked(text));
-    run(COMMIT);
-  } catch (error) {
-    if (!(error instanceof ConnectionLost)) throw error;
-    throw new CannotOpen(`the database cannot be reached: ${messageOf(error)}`);
-  } finally {
-    // What is not committed by now is rolled back with the connection.
-    client.close();
-  }
+    try {
+      run(COMMIT);
+    } catch (error) {
+      if (!(error instanceof ConnectionLost)) throw error;
+      throw new CannotOpen(
+        `the connection was lost as the bank was made (${error.message}): see whether it is there ` +
+          "with transact-bank status, and if not run this again",
+      );
+    }
+  });
 }
 
 function insertBank(client: Client, { bank: of, pinKeyCheck }: NewDatabase): void {
