@@ -33,11 +33,12 @@ const opening = new Map(Array.from({ length: ACCOUNTS }, (_, index) => [`A${inde
 export type Log = {
   readonly exchanges: Exchange[];
   readonly crashes: number[];
+  readonly outages: { from: number; until: number }[];
   /** Answers that are not those of a bank in good health: each test says whether it was in one. */
   readonly unusual: string[];
 };
 
-export const newLog = (): Log => ({ exchanges: [], crashes: [], unusual: [] });
+export const newLog = (): Log => ({ exchanges: [], crashes: [], outages: [], unusual: [] });
 
 /** The connection is gone, and the request on it is without an answer. */
 class Cut extends Error {}
