@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node
 import { join } from "node:path";
 
 /** The machines of the cluster, by what the page calls them. */
-export const MACHINES = { db1: "10.20.0.11", db2: "10.20.0.12", witness: "10.20.0.13" } as const;
+export const MACHINES = { db1: "10.20.0.11", db2: "10.20.0.12", db3: "10.20.0.13" } as const;
 export type Machine = keyof typeof MACHINES;
 export const machineNames = Object.keys(MACHINES) as Machine[];
 
