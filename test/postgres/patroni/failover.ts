@@ -5,23 +5,33 @@
 import { judge, makeTable, startLoad } from "./load.ts";
 import { boot, cut, lose, type Machine, machineNames, mustOn, plug, runOn } from "./machines.ts";
 
-type Fault = { readonly what: string; readonly strike: (primary: Machine) => void; readonly heal: (old: Machine) => unknown };
+type Fault = {
+  readonly what: string;
+  readonly strike: (primary: Machine) => void;
+  readonly heal: (old: Machine) => unknown;
+};
 
 const PATRONICTL = "patronictl -c /etc/patroni/config.yml";
+
+const signalPatroni = (signal: string) =>
+  `systemctl kill --kill-who=main --signal=${signal} patroni`;
 
 const FAULTS: Record<string, Fault> = {
   lost: { what: "the primary's machine loses its power", strike: lose, heal: boot },
   cut: { what: "the primary's machine is cut off", strike: cut, heal: plug },
   killed: {
     what: "the primary's postmaster and Patroni are killed; systemd starts Patroni again",
-    strike: (primary) => mustOn(primary, "pkill -9 -f bin/patroni; pkill -9 -o -x postgres"),
+    strike: (primary) =>
+      mustOn(
+        primary,
+        `${signalPatroni("KILL")}; kill -9 $(head -1 /var/lib/postgresql/15/bank/postmaster.pid)`,
+      ),
     heal: () => undefined,
   },
-  orphaned: {
-    what: "the primary's Patroni is killed and stays down, its PostgreSQL goes on",
-    strike: (primary) =>
-      mustOn(primary, "systemctl mask --runtime -q patroni; pkill -9 -f bin/patroni"),
-    heal: (old) => mustOn(old, "systemctl unmask --runtime -q patroni; systemctl start patroni"),
+  hung: {
+    what: "the primary's Patroni hangs, its PostgreSQL goes on",
+    strike: (primary) => mustOn(primary, signalPatroni("STOP")),
+    heal: (old) => mustOn(old, signalPatroni("CONT")),
   },
   switchover: {
     what: "a planned switchover",
@@ -35,8 +45,12 @@ function partOf(machine: Machine): string {
   const sql = `select case when pg_is_in_recovery() then 'standby' else
     'primary on timeline ' || (select timeline_id from pg_control_checkpoint()) ||
     ', synchronous_standby_names=' || current_setting('synchronous_standby_names') || ', sync: ' ||
-    (select coalesce(string_agg(application_name, ','), 'none') from pg_stat_replication where sync_state = 'sync') end`;
-  const { exit, out } = runOn(machine, `timeout 2 sudo -u postgres psql -XAt -c "${sql}" 2>/dev/null`);
+    (select coalesce(string_agg(application_name, ','), 'none') from pg_stat_replication where sync_state = 'sync') ||
+    ', followed by ' || (select count(*) from pg_stat_replication where state = 'streaming') end`;
+  const { exit, out } = runOn(
+    machine,
+    `timeout 2 sudo -u postgres psql -XAt -c "${sql}" 2>/dev/null`,
+  );
   return exit === 0 ? out.trim() : "no database";
 }
 
@@ -63,13 +77,19 @@ async function watch(since: number, mayStop: () => boolean): Promise<void> {
     const now = partsNow();
     for (const [machine, part] of now)
       if (before.get(machine) !== part)
-        console.log(`${((Date.now() - since) / 1000).toFixed(1).padStart(7)} s  ${machine}: ${part}`);
+        console.log(
+          `${((Date.now() - since) / 1000).toFixed(1).padStart(7)} s  ${machine}: ${part}`,
+        );
     before = now;
     await Bun.sleep(250);
   }
 }
 
-async function suffer(name: string, { what, strike, heal }: Fault, awayS: number): Promise<boolean> {
+async function suffer(
+  name: string,
+  { what, strike, heal }: Fault,
+  awayS: number,
+): Promise<boolean> {
   const primary = primaryNow();
   console.log(`\n${name}: ${what} (${primary})`);
   makeTable(primary);
@@ -80,7 +100,9 @@ async function suffer(name: string, { what, strike, heal }: Fault, awayS: number
   const watching = watch(struck, () => stop);
   strike(primary);
   await Bun.sleep(awayS * 1000);
-  console.log(`${((Date.now() - struck) / 1000).toFixed(1).padStart(7)} s  ${primary} is brought back`);
+  console.log(
+    `${((Date.now() - struck) / 1000).toFixed(1).padStart(7)} s  ${primary} is brought back`,
+  );
   await heal(primary);
   const healed = await settles(120);
   await Bun.sleep(3_000);
@@ -88,8 +110,10 @@ async function suffer(name: string, { what, strike, heal }: Fault, awayS: number
   await watching;
   await load.stop();
   const { longestGaps, ...verdict } = judge(load.writes, primaryNow());
-  const gaps = longestGaps.map(({ from, seconds }) =>
-    `${seconds.toFixed(1)} s, from ${((from - struck) / 1000).toFixed(1)} s on`);
+  const gaps = longestGaps.map(
+    ({ from, seconds }) =>
+      `${seconds.toFixed(1)} s, from ${((from - struck) / 1000).toFixed(1)} s on`,
+  );
   console.log(JSON.stringify({ ...verdict, longestGaps: gaps }, null, 2));
   return healed && verdict.lost.length === 0;
 }
@@ -97,9 +121,12 @@ async function suffer(name: string, { what, strike, heal }: Fault, awayS: number
 /** Waits until one is primary, has a synchronous standby, and all the others follow. */
 async function settles(seconds: number): Promise<boolean> {
   for (const deadline = Date.now() + seconds * 1000; Date.now() < deadline; await Bun.sleep(500)) {
-    const listed = machineNames.map((name) => safely(name)).filter((part) => part !== "no database");
+    const listed = machineNames
+      .map((name) => safely(name))
+      .filter((part) => part !== "no database");
     const primaries = listed.filter((part) => part.startsWith("primary"));
-    if (primaries.length === 1 && listed.length >= 2 && !primaries[0]!.endsWith("none")) return true;
+    const followed = Number(/followed by (\d+)/.exec(primaries[0] ?? "")?.[1]);
+    if (primaries.length === 1 && followed === machineNames.length - 1) return true;
   }
   console.log("it does not settle");
   return false;

@@ -1,9 +1,14 @@
 // A small load of writes, each by a psql of its own, as one that looks for the primary anew every time:
 // what was acknowledged is remembered, to be looked for at the end.
 import { join } from "node:path";
-import { clusterFolder, lineBeside, mustOn, type Machine } from "./machines.ts";
+import { clusterFolder, lineBeside, type Machine, mustOn } from "./machines.ts";
 
-type Write = { readonly n: number; readonly began: number; readonly ended: number; readonly said: string };
+type Write = {
+  readonly n: number;
+  readonly began: number;
+  readonly ended: number;
+  readonly said: string;
+};
 
 /** A write that waits longer than this is given up by its client, and may or may not be there. */
 const PATIENCE_S = 5;
@@ -17,7 +22,10 @@ const acknowledged = (write: Write): boolean => write.said === "INSERT 0 1";
 
 export function makeTable(primary: Machine): void {
   const sql = "create table if not exists tried (n bigint primary key); truncate tried";
-  mustOn(primary, `sudo -u postgres psql -q bank -c "${sql}; grant insert on tried to transact_bank"`);
+  mustOn(
+    primary,
+    `sudo -u postgres psql -q bank -c "${sql}; grant insert on tried to transact_bank"`,
+  );
 }
 
 /** Writes one row after the other, by so many clients at once. */
@@ -60,7 +68,9 @@ export function startLoad(clients: number): Load {
 export function judge(writes: readonly Write[], primary: Machine) {
   const sql = "copy (select n from tried) to stdout";
   const there = new Set(
-    mustOn(primary, `sudo -u postgres psql -XAt bank -c "${sql}" 2>/dev/null`).split("\n").map(Number),
+    mustOn(primary, `sudo -u postgres psql -XAt bank -c "${sql}" 2>/dev/null`)
+      .split("\n")
+      .map(Number),
   );
   const kept = writes.filter(acknowledged).sort((a, b) => a.ended - b.ended);
   const gaps = kept.slice(1).map((write, at) => ({

@@ -61,7 +61,8 @@ export function lineOn(machine: Machine, script: string): string[] {
 }
 
 export const runOn = (machine: Machine, script: string): Ran => run(...lineOn(machine, script));
-export const mustOn = (machine: Machine, script: string): string => must(...lineOn(machine, script));
+export const mustOn = (machine: Machine, script: string): string =>
+  must(...lineOn(machine, script));
 
 /** The line that runs a program beside the appliances, in the namespace of one of them. */
 export const lineBeside = (appliance: keyof typeof APPLIANCES, ...line: string[]): string[] => [
@@ -75,7 +76,9 @@ export const lineBeside = (appliance: keyof typeof APPLIANCES, ...line: string[]
 /** A fresh Debian with the packages at hand, made once and kept. */
 export function makeBase(): void {
   if (existsSync(join(BASE, "made"))) return;
-  const mirror = /^URIs: (\S+)/m.exec(must("sh", "-c", "cat /etc/apt/sources.list.d/*.sources"))?.[1];
+  const mirror = /^URIs: (\S+)/m.exec(
+    must("sh", "-c", "cat /etc/apt/sources.list.d/*.sources"),
+  )?.[1];
   const release = must("sh", "-c", '. /etc/os-release && printf %s "$VERSION_CODENAME"');
   if (mirror === undefined) throw new Error("no Debian source in /etc/apt/sources.list.d");
   rmSync(BASE, { recursive: true, force: true });
@@ -115,16 +118,32 @@ export function build(): void {
     mkdirSync(etc, { recursive: true });
     writeFileSync(join(etc, "hosts"), ["127.0.0.1 localhost\n", ...hosts].join(""));
   }
-  for (const machine of machineNames) {
-    const at = (part: string) => join(FOLDER, machine, part);
-    for (const part of ["cluster", "changes", "work", "root"])
-      mkdirSync(at(part), { recursive: true });
-    const layers = `lowerdir=${BASE},upperdir=${at("changes")},workdir=${at("work")}`;
-    must("mount", "-t", "overlay", machine, "-o", layers, at("root"));
-    writeFileSync(join(at("root"), "etc/hosts"), "127.0.0.1 localhost\n");
-    writeFileSync(join(at("root"), "etc/hostname"), `${machine}\n`);
-    mkdirSync(join(at("root"), "root/cluster"), { recursive: true });
+  for (const machine of machineNames) insertDisk(machine);
+}
+
+/** A machine's own disk, on which nothing is but a fresh Debian. */
+export function insertDisk(machine: Machine): void {
+  const at = (part: string) => join(FOLDER, machine, part);
+  const parts = ["cluster", "changes", "work", "root"];
+  for (const part of parts) mkdirSync(at(part), { recursive: true });
+  const layers = `lowerdir=${BASE},upperdir=${at("changes")},workdir=${at("work")}`;
+  must("mount", "-t", "overlay", machine, "-o", layers, at("root"));
+  writeFileSync(join(at("root"), "etc/hosts"), "127.0.0.1 localhost\n");
+  writeFileSync(join(at("root"), "etc/hostname"), `${machine}\n`);
+  mkdirSync(join(at("root"), "root/cluster"), { recursive: true });
+}
+
+/** Ends a machine, and takes its disk out with all that was on it. */
+export async function scrap(machine: Machine): Promise<void> {
+  const leader = leaderOf(machine);
+  if (leader !== null) process.kill(leader, "SIGKILL");
+  while (leader !== null && existsSync(`/proc/${leader}/exe`)) await Bun.sleep(50);
+  const root = join(FOLDER, machine, "root");
+  for (let tries = 0; tries < 50 && run("mountpoint", "-q", root).exit === 0; tries += 1) {
+    run("umount", root);
+    await Bun.sleep(100);
   }
+  rmSync(join(FOLDER, machine), { recursive: true, force: true });
 }
 
 /** The groups of processes that a machine's systemd takes for all there are. */
@@ -156,7 +175,8 @@ export async function boot(machine: Machine): Promise<void> {
   for (const deadline = Date.now() + 60_000; ; await Bun.sleep(100)) {
     const [leader] = run("pgrep", "-P", String(child.pid)).out.split("\n");
     if (leader) writeFileSync(leaderFile(machine), leader);
-    if (leader && /running|degraded/.test(runOn(machine, "systemctl is-system-running").out)) return;
+    if (leader && /running|degraded/.test(runOn(machine, "systemctl is-system-running").out))
+      return;
     if (Date.now() > deadline) throw new Error(`${machine} does not boot`);
   }
 }
@@ -179,15 +199,7 @@ export function lose(machine: Machine): void {
 /** Takes everything away but the fresh Debian; what is not there is no trouble. */
 export async function takeAway(): Promise<void> {
   for (const machine of machineNames) {
-    const leader = leaderOf(machine);
-    if (leader !== null) process.kill(leader, "SIGKILL");
-    while (leader !== null && existsSync(`/proc/${leader}/exe`)) await Bun.sleep(50);
-    const root = join(FOLDER, machine, "root");
-    for (let tries = 0; tries < 50 && run("mountpoint", "-q", root).exit === 0; tries += 1) {
-      run("umount", root);
-      await Bun.sleep(100);
-    }
-    rmSync(join(FOLDER, machine), { recursive: true, force: true });
+    await scrap(machine);
     for (const group of groupsOf(machine))
       run("find", group, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";");
   }
