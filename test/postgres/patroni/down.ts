@@ -1,0 +1,5 @@
+#!/usr/bin/env bun
+// Takes the three machines away. `--all` also takes the fresh Debian that the next `up` would use.
+import { takeAway } from "./machines.ts";
+
+await takeAway();
