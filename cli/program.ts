@@ -16,6 +16,7 @@ import * as join from "./join.ts";
 import * as journal from "./journal.ts";
 import * as limits from "./limits.ts";
 import * as man from "./man.ts";
+import * as migrate from "./migrate.ts";
 import * as openapi from "./openapi.ts";
 import { beQuiet, errorText } from "./output.ts";
 import * as receipts from "./receipts.ts";
@@ -43,7 +44,7 @@ const TASKS: readonly (readonly [task: string, commands: readonly CommandFile[]]
   ["Daily work:", [find, accounts, reservations, findings, limits, holidays, sales]],
   ["Reports and books:", [reports, settlement, journal, receipts, verify]],
   ["Secrets, approvals and backups:", [secrets, approvals, backup, restore]],
-  [ALSO, [versions, man, completion, openapi]],
+  [ALSO, [versions, man, completion, openapi, migrate]],
 ];
 
 type CommandFile = { readonly register: (program: Command) => void };

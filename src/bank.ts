@@ -110,7 +110,7 @@ export function openBank(dataDir: string, how: OpenHow = {}): OpenBank {
   const store =
     shared === null
       ? openSqliteStore(dataDir, { ...admin, serving, now: Date.now })
-      : openPostgresStore({ ...admin, ...shared, now: null });
+      : openPostgresStore({ ...admin, ...shared, serving, now: null });
   if (serving && pinKey === null && how.withoutPins !== true) {
     store.close();
     throw new CannotOpen(

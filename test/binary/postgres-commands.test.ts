@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { canLogIn, runAs } from "../cli/logins.ts";
-import { type Appliances, startAppliances } from "../postgres/appliances.ts";
+import { type Appliances, startAppliances } from "../postgres/nodes.ts";
 import { endPostgres } from "../postgres/cluster.ts";
 import { skipsPostgres } from "../postgres/programs.ts";
 import { type BankServer, startBankServer } from "../postgres/roles.ts";

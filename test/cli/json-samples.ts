@@ -134,6 +134,8 @@ export const WITHOUT: Readonly<Record<string, string>> = {
   man: "prints the manual page",
   completion: "prints a shell's script",
   openapi: "prints the OpenAPI document itself",
+  "migrate-to": "needs a PostgreSQL server; its document is {moved, rows, record, leftBehind}",
+  "migrate-from": "needs a PostgreSQL server; its document is that of migrate-to",
   "service install": "changes the machine; its document is {unit, user, dataDir, ...}",
   "service uninstall": "changes the machine; its document is {unit, removed}",
 };

@@ -1,63 +1,122 @@
-// Two appliances of one bank on a PostgreSQL: the data dir that init made, and one that joined it.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+// One bank in a PostgreSQL database, served by several appliances: a data dir of its own each, with
+// the same keys, and the serving role with the least rights it can have.
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Ran, run } from "../cli/run.ts";
-import { type BankServer, OWNER, SERVING } from "./roles.ts";
+import { CONFIG_FILE } from "../../src/config.ts";
+import { initBank } from "../../src/init.ts";
+import { readAddress } from "../../src/storage/postgres/address.ts";
+import { addLoadAccounts, type Log, problemsOf, sendAgain, unsettled } from "../binary/load.ts";
+import { type Bank, bankIn } from "../binary/program.ts";
+import { type Server, SUPERUSER } from "./server.ts";
+import { until } from "./wait.ts";
 
-export const PASSPHRASE = "correct horse battery";
+const ROLE = "transact_bank";
+const IDENTITY = {
+  code: "ACME",
+  currency: "ZAR",
+  minorDigits: 2,
+  timeZone: "Africa/Johannesburg",
+  country: "ZA",
+  demo: false,
+};
 
-export type Appliances = {
-  readonly folder: string;
-  /** Files with the two roles' passwords and the passphrase of the exported keys. */
-  readonly files: { readonly serving: string; readonly owner: string; readonly passphrase: string };
-  readonly urls: { readonly serving: string; readonly owner: string };
+type Host = Pick<Server, "address" | "port">;
+/** A host as config.toml names it: a server, or a port of this machine that leads to one. */
+export const at = (port: number): Host => ({ address: "127.0.0.1", port });
+
+export type SharedBank = {
   readonly database: string;
-  readonly dataDirs: readonly [first: string, second: string];
-  /** Runs a command on one of them; `~` stands for a blank inside a word. */
-  run(node: 0 | 1, line: string, stdin?: string): Promise<Ran>;
+  /** The appliance that made the bank: its commands are anybody's. */
+  readonly first: Bank;
+  /** One more, which finds the database at these hosts; `config`: lines for its config.toml. */
+  appliance(hosts?: readonly Host[], config?: string): Bank;
+  /** Statements on the bank's tables, as the superuser. */
+  sql(statements: string, server?: Server): Promise<string>;
   remove(): void;
 };
 
-const words = (line: string) => line.split(" ").map((word) => word.replaceAll("~", " "));
+let banks = 0;
 
-export async function startAppliances(bank: BankServer): Promise<Appliances> {
-  const folder = mkdtempSync(join(tmpdir(), "transact-bank-shared-"));
-  const database = await bank.newDatabase();
-  const fileOf = (name: string, content: string): string => {
-    const file = join(folder, name);
-    writeFileSync(file, `${content}\n`, { mode: 0o600 });
-    return file;
+/** Makes a bank on a server; its appliances look for the database at these hosts. */
+export async function newSharedBank(
+  server: Server,
+  hosts: readonly Host[] = [server],
+): Promise<SharedBank> {
+  banks += 1;
+  const database = `bank_${banks}`;
+  await server.sql(`
+    do $$ begin
+      if to_regrole('${ROLE}') is null then create role ${ROLE} login; end if;
+    end $$;`);
+  await server.sql(`create database ${database} template template0 encoding 'UTF8' locale 'C'`);
+  const folder = mkdtempSync(join(tmpdir(), "transact-bank-appliances-"));
+  const addressOf = (user: string, all: readonly Host[]) => {
+    const list = all.map(({ address, port }) => `${address}:${port}`).join(",");
+    return `postgres://${user}@${list}/${database}?sslmode=disable`;
   };
-  const files = {
-    serving: fileOf("serving", SERVING.password),
-    owner: fileOf("owner", OWNER.password),
-    passphrase: fileOf("passphrase", PASSPHRASE),
-  };
-  const urls = { serving: bank.url(SERVING.role, database), owner: bank.url(OWNER.role, database) };
-  const dataDirs = [join(folder, "first"), join(folder, "second")] as const;
-  const appliances: Appliances = {
-    ...{ folder, files, urls, database, dataDirs },
-    run: (node, line, stdin = "") =>
-      run(words(line), { stdin, env: { TRANSACT_BANK_DATA_DIR: dataDirs[node], HOME: folder } }),
+  const owner = { address: readAddress(addressOf(SUPERUSER, [server])), password: null };
+  const first = newAppliance(folder, 1);
+  initBank(first.dataDir, IDENTITY, null, {
+    database: addressOf(ROLE, hosts),
+    password: null,
+    owner,
+  });
+  let appliances = 1;
+  return {
+    database,
+    first,
+    appliance(others = hosts, config = "") {
+      appliances += 1;
+      const one = newAppliance(folder, appliances);
+      mkdirSync(one.dataDir, { mode: 0o700 });
+      cpSync(join(first.dataDir, "keys"), join(one.dataDir, "keys"), { recursive: true });
+      const text = readFileSync(join(first.dataDir, CONFIG_FILE), "utf8");
+      const own = text.replace(addressOf(ROLE, hosts), addressOf(ROLE, others));
+      writeFileSync(join(one.dataDir, CONFIG_FILE), `${own}${config}\n`, { mode: 0o600 });
+      return one;
+    },
+    sql: (statements, on = server) =>
+      on.sql(`set search_path = transact_bank; ${statements}`, database),
     remove: () => rmSync(folder, { recursive: true }),
   };
-  const must = async (node: 0 | 1, line: string) => {
-    const ran = await appliances.run(node, line);
-    if (ran.exit !== 0) throw new Error(`${line} ended with ${ran.exit}: ${ran.err}`);
-  };
-  const password = `--database-password-file ${files.serving}`;
-  await must(
-    0,
-    "init --no-input --bank-code ACME --currency ZAR --time-zone Africa/Johannesburg --country ZA " +
-      `--database ${urls.serving} ${password} ` +
-      `--database-owner ${urls.owner} --database-owner-password-file ${files.owner}`,
-  );
-  const keys = join(folder, "keys.age");
-  await must(0, `secrets export --output ${keys} --passphrase-file ${files.passphrase}`);
-  await must(
-    1,
-    `join ${urls.serving} ${password} --keys ${keys} --passphrase-file ${files.passphrase}`,
-  );
-  return appliances;
+}
+
+function newAppliance(folder: string, number: number): Bank {
+  const own = join(folder, `appliance-${number}`);
+  mkdirSync(own);
+  return bankIn(own);
+}
+
+/** The same, with the accounts of the load (../binary/load.ts). */
+export async function newSharedLoadBank(...args: Parameters<typeof newSharedBank>) {
+  const bank = await newSharedBank(...args);
+  await addLoadAccounts(bank.first);
+  return bank;
+}
+
+/** The undoing of a 2060 and what else is under way needs a moment. */
+const UNDONE_WITHIN_MS = 20_000;
+
+/**
+ * Does what Clickatell does on its own, sends again the results that were not settled, and gives what
+ * is wrong then; a 2060 whose hold is not undone in a while is.
+ */
+export async function problemsOnceSettled(bank: Bank, log: Log, urls: readonly string[]) {
+  const results = () => unsettled(log).filter(({ path }) => path === "/transactResult");
+  for (const url of urls) await sendAgain(url, log, results());
+  const deadline = performance.now() + UNDONE_WITHIN_MS;
+  for (;;) {
+    const problems = await problemsOf(bank, log);
+    if (problems.length === 0 || performance.now() > deadline) return problems.slice(0, 10);
+    await Bun.sleep(500);
+  }
+}
+
+/** Waits until an appliance says that it takes purchases, or that it does not. */
+export async function untilReady(url: string, is = true): Promise<void> {
+  await until(`${url} is ${is ? "" : "not "}ready`, async () => {
+    const { status } = await fetch(`${url}/health/ready`);
+    return (status === 200) === is;
+  });
 }
