@@ -87,6 +87,7 @@ function noteJoin({ dataDir, database, password, exported }: Joining, by: By, dr
   const store = openPostgresStore({
     database: { address: readAddress(database), password },
     name,
+    serving: false,
     dryRun,
     now: null,
     newUuid: Bun.randomUUIDv7,

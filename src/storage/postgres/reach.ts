@@ -94,7 +94,8 @@ export function lockInDatabase(place: Place, lock: number, taken: string): () =>
   const client = createClient(place);
   try {
     client.connect(CONNECT_WITHIN_MS);
-    const db = sqlOn(client, { reconnect: () => client.connect(CONNECT_WITHIN_MS) });
+    const reconnect = () => client.connect(CONNECT_WITHIN_MS);
+    const db = sqlOn(client, { reconnect, withinMs: ASKED_WITHIN_MS });
     const { got } = db.query(`SELECT pg_try_advisory_lock(${lock}) AS got`).get() as {
       got: number;
     };
