@@ -73,9 +73,14 @@ export function judge(writes: readonly Write[], primary: Machine) {
       .map(Number),
   );
   const kept = writes.filter(acknowledged).sort((a, b) => a.ended - b.ended);
-  const gaps = kept.slice(1).map((write, at) => ({
-    from: kept[at]!.ended,
-    seconds: (write.ended - kept[at]!.ended) / 1000,
+  // The last gap reaches to the end: a load that never came back must show.
+  const moments = [
+    ...kept.map(({ ended }) => ended),
+    Math.max(...writes.map(({ ended }) => ended)),
+  ];
+  const gaps = moments.slice(1).map((moment, at) => ({
+    from: moments[at]!,
+    seconds: (moment - moments[at]!) / 1000,
   }));
   return {
     acknowledged: kept.length,

@@ -2,6 +2,7 @@
 // over its own copy of a fresh Debian, in its own network namespace, with a cable to one switch. A
 // machine can be lost (power and cable gone at once), cut off (the cable alone) and brought back.
 // Beside them stand the namespaces of two appliances, which are programs on this machine's own disk.
+// It needs root and, of Debian, debootstrap, systemd-container, iproute2 and postgresql-client.
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -10,11 +11,18 @@ export const MACHINES = { db1: "10.20.0.11", db2: "10.20.0.12", db3: "10.20.0.13
 export type Machine = keyof typeof MACHINES;
 export const machineNames = Object.keys(MACHINES) as Machine[];
 
-const APPLIANCES = { bank1: "10.20.0.21", bank2: "10.20.0.22" } as const;
+const APPLIANCES = {
+  bank1: "10.20.0.21",
+  bank2: "10.20.0.22",
+  proxy: "10.20.0.31",
+  clickatell: "10.20.0.41",
+} as const;
 
 const FOLDER = process.env["TRANSACT_BANK_MACHINES"] ?? "/var/tmp/transact-bank-machines";
 const BASE = join(FOLDER, "base");
-const SWITCH = "tb-switch";
+/** What their network namespaces' names begin with: another one stands beside the first set. */
+const PREFIX = process.env["TRANSACT_BANK_MACHINES_PREFIX"] ?? "tb";
+const SWITCH = `${PREFIX}-switch`;
 
 /** What the page's `apt-get install` lines take: fetched once, installed by each machine. */
 const PACKAGES = "postgresql-15 patroni etcd-server etcd-client pgbackrest".split(" ");
@@ -23,7 +31,7 @@ const INCLUDED = "systemd,systemd-sysv,dbus,iproute2,sudo,procps,openssl,ca-cert
 /** The folder that a machine sees as /root/cluster. */
 export const clusterFolder = (machine: Machine): string => join(FOLDER, machine, "cluster");
 
-const namespaceOf = (name: string): string => `tb-${name}`;
+const namespaceOf = (name: string): string => `${PREFIX}-${name}`;
 
 export type Ran = { readonly exit: number; readonly out: string };
 
@@ -94,6 +102,9 @@ export function makeBase(): void {
   writeFileSync(join(BASE, "made"), "");
 }
 
+/** Takes away what makeBase has made. */
+export const takeBaseAway = (): void => rmSync(FOLDER, { recursive: true, force: true });
+
 function addCable(name: string, address: string): void {
   const space = namespaceOf(name);
   must("ip", "netns", "add", space);
@@ -138,12 +149,14 @@ export async function scrap(machine: Machine): Promise<void> {
   const leader = leaderOf(machine);
   if (leader !== null) process.kill(leader, "SIGKILL");
   while (leader !== null && existsSync(`/proc/${leader}/exe`)) await Bun.sleep(50);
-  const root = join(FOLDER, machine, "root");
-  for (let tries = 0; tries < 50 && run("mountpoint", "-q", root).exit === 0; tries += 1) {
-    run("umount", root);
+  const folder = join(FOLDER, machine);
+  // What held the machine up lets go of its disk and of its console a moment after it has ended.
+  for (let tries = 0; existsSync(folder); tries += 1) {
+    if (tries > 50) throw new Error(`${folder} stays`);
+    const { exit } = run("mountpoint", "-q", join(folder, "root"));
+    if (exit !== 0 || run("umount", join(folder, "root")).exit === 0) run("rm", "-rf", folder);
     await Bun.sleep(100);
   }
-  rmSync(join(FOLDER, machine), { recursive: true, force: true });
 }
 
 /** The groups of processes that a machine's systemd takes for all there are. */
