@@ -6,8 +6,8 @@ import { createClient } from "../../src/storage/postgres/client.ts";
 import { MIGRATIONS } from "../../src/storage/postgres/migrate.ts";
 import type { Place } from "../../src/storage/postgres/reach.ts";
 import { upgradeShared } from "../../src/storage/postgres/upgrade.ts";
-import { type Appliances, startAppliances } from "./nodes.ts";
 import { endPostgres } from "./cluster.ts";
+import { type Appliances, startAppliances } from "./nodes.ts";
 import { skipsPostgres } from "./programs.ts";
 import { type BankServer, OWNER, SERVING, startBankServer } from "./roles.ts";
 
