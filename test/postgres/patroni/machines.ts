@@ -20,6 +20,7 @@ const OTHERS = {
 
 /** What can be a machine: the cluster's, and those that docs/scale.md puts beside them. */
 export type Machine = keyof typeof MACHINES | keyof typeof OTHERS;
+export const allNames = [...machineNames, ...(Object.keys(OTHERS) as Machine[])];
 
 const FOLDER = process.env["TRANSACT_BANK_MACHINES"] ?? "/var/tmp/transact-bank-machines";
 const BASE = join(FOLDER, "base");
@@ -216,12 +217,12 @@ export function lose(machine: Machine): void {
 
 /** Takes everything away but the fresh Debian; what is not there is no trouble. */
 export async function takeAway(): Promise<void> {
-  for (const machine of [...machineNames, ...(Object.keys(OTHERS) as Machine[])]) {
+  for (const machine of allNames) {
     await scrap(machine);
     for (const group of groupsOf(machine))
       run("find", group, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";");
   }
-  for (const name of [...machineNames, ...Object.keys(OTHERS), "switch"]) {
+  for (const name of [...allNames, "switch"]) {
     run("ip", "netns", "del", namespaceOf(name));
     rmSync(join("/etc/netns", namespaceOf(name)), { recursive: true, force: true });
   }
