@@ -42,10 +42,7 @@ mustOn(
 );
 const text = textOf(PAGE);
 const proxyConfig = blocksOf(text).find(({ lines }) => lines.includes("backend appliances"));
-await Bun.write(
-  join(clusterFolder("proxy"), "haproxy.cfg"),
-  `${proxyConfig?.lines.join("\n")}\n`,
-);
+await Bun.write(join(clusterFolder("proxy"), "haproxy.cfg"), `${proxyConfig?.lines.join("\n")}\n`);
 mustOn("proxy", "cp haproxy.cfg /etc/haproxy/haproxy.cfg");
 
 for (const { line, commands, notRun } of consoleBlocksOf(text)) {

@@ -125,8 +125,7 @@ export function build(): void {
   must("ip", "netns", "add", SWITCH);
   must("ip", "-n", SWITCH, "link", "add", "switch", "type", "bridge");
   must("ip", "-n", SWITCH, "link", "set", "switch", "up");
-  for (const [name, address] of Object.entries({ ...MACHINES, ...OTHERS }))
-    addCable(name, address);
+  for (const [name, address] of Object.entries({ ...MACHINES, ...OTHERS })) addCable(name, address);
   const hosts = Object.entries(MACHINES).map(([name, address]) => `${address} ${name}\n`);
   for (const appliance of Object.keys(OTHERS)) {
     const etc = join("/etc/netns", namespaceOf(appliance));
