@@ -93,8 +93,16 @@ async function verifies(): Promise<boolean> {
     console.log(`verify on ${bank} ended with ${verify.exit}\n${verify.out}`);
     well &&= verify.exit === 0;
   }
-  console.log(runOn("bank1", `${AS_BANK} reports exceptions ${THERE}`).out);
+  console.log(findings());
   return well;
+}
+
+/** How many findings are open, by what they are; nobody wants to read thousands of lines. */
+function findings(): string {
+  const list = mustOn("bank1", `${AS_BANK} findings list --json ${THERE} 2>/dev/null`);
+  const byTitle = Map.groupBy(JSON.parse(list) as { title: string }[], ({ title }) => title);
+  const lines = [...byTitle].map(([title, alike]) => `${alike.length}  ${title}`);
+  return ["open findings, of all storms so far:", ...lines].join("\n");
 }
 
 prepare();
