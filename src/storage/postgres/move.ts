@@ -171,8 +171,9 @@ const SERVING = `SELECT coalesce(max(serving), 0) AS serving,
 export function postgresSource(owner: Place, move: string | null): Source {
   const { client, sql, run } = connect(owner);
   try {
-    const closedBy = move !== null && isMoved(sql, move) ? move : null;
-    if (closedBy !== null) run(`SET search_path = ${movedSchema(closedBy)}, pg_catalog, pg_temp`);
+    // Its name says by which move it was closed, and that is known in the data dir that it goes to.
+    const closed = move !== null && isMoved(sql, move) ? { move, to: "" } : null;
+    if (closed !== null) run(`SET search_path = ${movedSchema(closed.move)}, pg_catalog, pg_temp`);
     else {
       assertNewest(sql);
       if (hasTable(sql, MOVING))
@@ -183,12 +184,12 @@ export function postgresSource(owner: Place, move: string | null): Source {
       sql,
       pages: postgresPages(sql),
       checks: [],
-      closedBy,
+      closed,
       serving: () => sql.query(SERVING).get() as Serving,
       hold: (all) =>
         waitFor(() => sql.transaction(all).immediate(), "a server or a command writes"),
       shut(by) {
-        run(`ALTER SCHEMA ${SCHEMA} RENAME TO ${movedSchema(by)}`);
+        run(`ALTER SCHEMA ${SCHEMA} RENAME TO ${movedSchema(by.move)}`);
       },
       close: () => client.close(),
     };
