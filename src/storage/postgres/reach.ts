@@ -89,6 +89,24 @@ export function onDatabase<T>(place: Place, ask: (db: Sql, client: Client) => T)
   }
 }
 
+/** Holds an advisory lock in a session of its own; gives what lets it go. `taken`: where another has it. */
+export function lockInDatabase(place: Place, lock: number, taken: string): () => void {
+  const client = createClient(place);
+  try {
+    client.connect(CONNECT_WITHIN_MS);
+    const reconnect = () => client.connect(CONNECT_WITHIN_MS);
+    const db = sqlOn(client, { reconnect, withinMs: ASKED_WITHIN_MS });
+    const { got } = db.query(`SELECT pg_try_advisory_lock(${lock}) AS got`).get() as {
+      got: number;
+    };
+    if (got !== 1) throw new CannotOpen(taken);
+    return client.close;
+  } catch (error) {
+    client.close();
+    throw withAdvice(error, place);
+  }
+}
+
 const OLDEST_SERVER = 150_000;
 
 type Fitness = {

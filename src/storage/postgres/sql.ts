@@ -54,6 +54,8 @@ const DIALECT: Dialect = {
 export const WRITE_LOCK = 7_201;
 /** The end of the journal. */
 export const JOURNAL_LOCK = 7_202;
+/** The right to prune receipts, held by a session. */
+export const PRUNE_LOCK = 7_203;
 
 const once = (text: string): Query => ({ text, values: [] });
 export const BEGIN = once("BEGIN");

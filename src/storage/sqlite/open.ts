@@ -102,7 +102,7 @@ function assertWritable(db: Database, file: string): void {
  * the bank's user would show it the bank's own database or keys, by a link, beside a configuration
  * without dual control. Nobody but root can show root anything else than it may do already.
  */
-function assertNobodyElses(dataDir: string): void {
+export function assertNobodyElses(dataDir: string): void {
   const me = process.geteuid?.() ?? 0;
   const theirs = me === 0 ? null : strangersPart(dataDir, me);
   if (theirs === null) return;
