@@ -182,7 +182,6 @@ describe.skipIf(skipsPostgres() || strace === null)("a move that is killed", () 
           await server.sql(`DROP DATABASE ${place.addresses.name} WITH (FORCE)`);
         }
       }
-      console.error(direction, kills, counts);
       expect(kills).toBeGreaterThanOrEqual(15);
       expect([...seen].sort()).toEqual(["here", "nowhere", "there"]);
     },
