@@ -11,7 +11,7 @@ export const ROOT = resolve(import.meta.dir, "../..");
 /** The pages, by their paths in the project. */
 export const PAGES: readonly string[] = [
   "README.md",
-  ...readdirSync(join(ROOT, "docs"))
+  ...readdirSync(join(ROOT, "docs"), { encoding: "utf8", recursive: true })
     .filter((name) => name.endsWith(".md"))
     .sort()
     .map((name) => `docs/${name}`),
