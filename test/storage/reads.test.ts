@@ -414,6 +414,8 @@ const SMALL = [
   "(subquery-",
   // A view: what is read of the journal for it is a step of its own.
   "entries",
+  // The rows of a page, which a statement has found before it looks at them.
+  "page",
   ...[
     "bank",
     "limits",

@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { minor } from "../../src/domain/money.ts";
 import { PAGE_SIZE } from "../../src/storage/pages.ts";
 import { verify } from "../../src/storage/sql/verify.ts";
+import { sqliteChecks } from "../../src/storage/sqlite/verify.ts";
 import {
   BY,
   bankTest,
@@ -330,7 +331,7 @@ describe("a bank of several pages", () => {
     return bank;
   }
   const besides = (bank: TemporaryBank, happen: () => void) =>
-    besideTraffic(bank, happen, (db) => verify(db, bank.store.bank())).flatMap(
+    besideTraffic(bank, happen, (db) => verify(db, bank.store.bank(), sqliteChecks(db))).flatMap(
       ({ problems }) => problems,
     );
 

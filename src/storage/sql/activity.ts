@@ -74,7 +74,7 @@ export function activityOn(db: Sql, bank: BankIdentity) {
   const idsOfSpan = idsInTime(db, "requests", "received_at");
   const page = db.query(
     `SELECT received_at, response_code, state, reserve_amount, product_id, channel_id
-     FROM requests WHERE id BETWEEN ? AND ? AND received_at >= ? AND received_at < ?`,
+     FROM requests WHERE id BETWEEN ? AND ? AND received_at >= ? AND received_at < ? ORDER BY id`,
   );
   return {
     activity(from: number, to: number): Activity {

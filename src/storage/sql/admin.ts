@@ -64,7 +64,8 @@ type Parts = { bank: Bank; journal: Journal; purchases: Purchases; options: Stor
 export function adminOn(db: Sql, { bank, journal, purchases, options }: Parts) {
   const selectAccount = db.query(`${ACCOUNT} WHERE number = ?`);
   const insertAccount = db.query(
-    `INSERT INTO accounts (number, name, status, overdraft, created_at) VALUES (?, ?, ?, ?, ?)`,
+    `INSERT INTO accounts (number, name, status, overdraft, created_at) VALUES (?, ?, ?, ?, ?)
+     RETURNING id`,
   );
   const selectMapping = db.query(
     `SELECT a.number FROM buyers b JOIN accounts a ON a.id = b.account_id WHERE b.buyer_id = ?`,
@@ -79,10 +80,13 @@ export function adminOn(db: Sql, { bank, journal, purchases, options }: Parts) {
   const allLimits = db.query(`SELECT ${LIMIT_COLUMNS} FROM limits`);
   const deleteLimit = db.query("DELETE FROM limits WHERE scope = ? AND scope_key = ?");
   const replaceLimit = db.query(
-    `INSERT OR REPLACE INTO limits (scope, scope_key, ${Object.values(FIGURES).join(", ")})
+    `INSERT INTO limits (scope, scope_key, ${Object.values(FIGURES).join(", ")})
      VALUES ($scope, $scopeKey, ${Object.keys(FIGURES)
        .map((figure) => `$${figure}`)
-       .join(", ")})`,
+       .join(", ")})
+     ON CONFLICT (scope, scope_key) DO UPDATE SET ${Object.values(FIGURES)
+       .map((column) => `${column} = excluded.${column}`)
+       .join(", ")}`,
   );
   const accountById = db.query(`${ACCOUNT} WHERE id = ?`);
   /** What an operator's act on the reservation settles. */
@@ -115,14 +119,13 @@ export function adminOn(db: Sql, { bank, journal, purchases, options }: Parts) {
 
   function addOne(by: By, name: string, account: NewAccount, buyers: readonly string[]): void {
     const at = options.now();
-    const { lastInsertRowid } = insertAccount.run(
+    const { id } = insertAccount.get(
       account.number,
       account.name,
       account.status,
       account.overdraft,
       at,
-    );
-    const id = Number(lastInsertRowid);
+    ) as { id: number };
     for (const buyerId of buyers) upsertBuyer.run(buyerId, id);
     const record: JournalRecord = {
       at,
@@ -270,10 +273,10 @@ export function adminOn(db: Sql, { bank, journal, purchases, options }: Parts) {
 
     blockBuyer(by: By, buyer: string): { buyerId: string } {
       const buyerId = canonical(buyer);
-      db.query("INSERT OR IGNORE INTO blocked_buyers (buyer_id, blocked_at) VALUES (?, ?)").run(
-        buyerId,
-        options.now(),
-      );
+      db.query(
+        `INSERT INTO blocked_buyers (buyer_id, blocked_at) VALUES (?, ?)
+         ON CONFLICT (buyer_id) DO NOTHING`,
+      ).run(buyerId, options.now());
       act(by, "accounts block-buyer", buyerId);
       return { buyerId };
     },
@@ -438,7 +441,9 @@ export function adminOn(db: Sql, { bank, journal, purchases, options }: Parts) {
     },
 
     addHolidays(by: By, holidays: readonly Holiday[]): { added: number } {
-      const insert = db.query("INSERT OR IGNORE INTO holidays (day, name) VALUES (?, ?)");
+      const insert = db.query(
+        "INSERT INTO holidays (day, name) VALUES (?, ?) ON CONFLICT (day) DO NOTHING",
+      );
       const added = holidays.filter(({ day, name }) => insert.run(day, name).changes > 0);
       if (added.length > 0) act(by, "holidays add", null, JSON.stringify(added));
       return { added: added.length };

@@ -149,7 +149,8 @@ export function pastOn(db: Sql, bank: BankIdentity) {
   );
   const mappedSince = db.query(
     `SELECT act, subject, detail FROM journal
-     WHERE act IN ('accounts map', 'accounts unmap') AND detail ->> '$.buyerId' = ? AND at > ?
+     WHERE act IN ('accounts map', 'accounts unmap') AND ${db.dialect.field("detail", "buyerId")} = ?
+       AND at > ?
      ORDER BY id LIMIT 1`,
   );
   const link = db.query(
@@ -158,7 +159,8 @@ export function pastOn(db: Sql, bank: BankIdentity) {
      FROM requests WHERE id = ?`,
   );
   const byHandSince = db.query(
-    `SELECT coalesce(sum(${amountOf("?1")}), 0) AS amount FROM journal j
+    `SELECT CAST(coalesce(sum(${amountOf("CAST(?1 AS BIGINT)")}), 0) AS BIGINT) AS amount
+     FROM journal j
      WHERE j.kind <> 'debit' AND j.kind <> 'act' AND j.kind <> 'opening' AND j.at > ?2`,
   );
   const tombstone = db.query("SELECT 1 FROM tombstones WHERE request_id = ? AND at <= ?");

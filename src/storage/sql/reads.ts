@@ -26,7 +26,7 @@ import { LIMIT_COLUMNS } from "./admin.ts";
 import { pastOn } from "./past.ts";
 import { reservationsOn } from "./reservations.ts";
 import { settlementOn } from "./settlement.ts";
-import type { Sql } from "./sql.ts";
+import type { Dialect, Sql } from "./sql.ts";
 import { statementOn } from "./statement.ts";
 import { idsInTime } from "./walk.ts";
 
@@ -45,13 +45,21 @@ const JOURNAL = `SELECT j.id, j.at, j.kind, j.act, coalesce(j.subject, r.referen
       .join(", ")}
   FROM journal j LEFT JOIN requests r ON r.id = j.reservation_id`;
 
-const ACCOUNT = `SELECT id, number, name, status, ledger_balance AS ledgerBalance, held, overdraft,
-    pin_hash IS NOT NULL AS hasPin, pin_locked AS pinLocked, pin_failures AS pinFailures,
-    created_at AS createdAt,
-    (SELECT json_group_array(json_object('buyerId', b.buyer_id, 'blocked',
-       EXISTS (SELECT 1 FROM blocked_buyers x WHERE x.buyer_id = b.buyer_id)))
-       FROM buyers b WHERE b.account_id = accounts.id) AS buyers
-  FROM accounts`;
+function accountsWith({ jsonList }: Dialect): string {
+  const blocked = `CASE WHEN EXISTS (SELECT 1 FROM blocked_buyers x WHERE x.buyer_id = b.buyer_id)
+    THEN 1 ELSE 0 END`;
+  const theirs = "buyers b WHERE b.account_id = accounts.id";
+  return `SELECT id, number, name, status, ledger_balance AS ledgerBalance, held, overdraft,
+      pin_hash IS NOT NULL AS hasPin, pin_locked AS pinLocked, pin_failures AS pinFailures,
+      created_at AS createdAt, ${jsonList({ buyerId: "b.buyer_id", blocked }, theirs)} AS buyers
+    FROM accounts`;
+}
+
+/**
+ * Not "internal IS NULL": by the index of the internal names all customers would be found at once,
+ * and sorted.
+ */
+const ANY_CUSTOMER = "coalesce(internal, '') = ''";
 
 type AccountRow = Omit<AccountView, "pin" | "buyers" | "available"> & {
   hasPin: number;
@@ -66,10 +74,9 @@ function accountView({ hasPin, pinLocked, buyers, ...row }: AccountRow): Account
     ledgerBalance: minor(row.ledgerBalance),
     available: available(row),
     pin: hasPin === 0 ? "none" : pinLocked === 1 ? "locked" : "set",
-    buyers: (JSON.parse(buyers) as Buyer[]).map(({ buyerId, blocked }) => ({
-      buyerId,
-      blocked: blocked === 1,
-    })),
+    buyers: (JSON.parse(buyers) as Buyer[])
+      .sort((a, b) => (a.buyerId < b.buyerId ? -1 : 1))
+      .map(({ buyerId, blocked }) => ({ buyerId, blocked: blocked === 1 })),
   };
 }
 
@@ -94,6 +101,9 @@ type AboutPurchase = {
   sentAt: number | null;
 };
 
+/** What `reports exceptions --mark-sent` says in its detail (admin.ts). */
+type Sent = { readonly reservations: readonly number[] };
+
 /** A posting's entries, the bank's own accounts first. */
 function entriesOf(row: JournalRow): EntryView[] {
   return [
@@ -116,18 +126,19 @@ function journalView(row: JournalRow): JournalView {
 /** What a ledger account had when the journal was at a record: what it has now less what came since. */
 const LEDGER_ACCOUNT = `SELECT a.number, a.name, a.internal,
     a.ledger_balance - coalesce(since.amount, 0) AS balance
-  FROM accounts a LEFT JOIN (SELECT account_id, sum(amount) AS amount FROM entries
-      WHERE journal_id > $journal GROUP BY account_id) since ON since.account_id = a.id
+  FROM accounts a LEFT JOIN (SELECT account_id, CAST(sum(amount) AS BIGINT) AS amount
+      FROM entries WHERE journal_id > $journal GROUP BY account_id) since ON since.account_id = a.id
   WHERE a.id <= $account AND a.number > $after`;
 
 export function readsOn(db: Sql, bank: BankIdentity) {
+  const selectAccounts = accountsWith(db.dialect);
   const findings = (where: string, values: { [name: string]: string | number | null }) =>
     db.query(`${FINDING} ${where}`).all(values) as FindingView[];
   const journal = (where: string, ...values: (number | string)[]) =>
     (db.query(`${JOURNAL} ${where}`).all(...values) as JournalRow[]).map(journalView);
 
   const records = (ids: readonly number[]) =>
-    journal("WHERE j.id IN (SELECT value FROM json_each(?)) ORDER BY j.id", JSON.stringify(ids));
+    journal(`WHERE j.id ${db.dialect.inIds("?")} ORDER BY j.id`, JSON.stringify(ids));
   const { withIds, ...purchases } = reservationsOn(db, bank);
 
   /** The findings of one kind in the order of their ids. */
@@ -170,7 +181,7 @@ export function readsOn(db: Sql, bank: BankIdentity) {
 
   const pageAfter = db.query(
     `SELECT max(id) AS last, count(*) AS count
-     FROM (SELECT id FROM journal WHERE id > ? ORDER BY id LIMIT ?)`,
+     FROM (SELECT id FROM journal WHERE id > ? ORDER BY id LIMIT ?) page`,
   );
   const recordsOfPurchase = db.query(
     `SELECT id FROM journal WHERE reservation_id = $id AND kind = 'debit'
@@ -188,10 +199,9 @@ export function readsOn(db: Sql, bank: BankIdentity) {
     `SELECT id FROM journal WHERE id BETWEEN $first AND $last AND kind = 'act'
        AND act = 'reservations release' AND subject = $reference`,
   );
-  const sentAct = db.query(
-    `SELECT id FROM journal WHERE id BETWEEN $first AND $last AND kind = 'act'
-       AND act = 'reports exceptions --mark-sent'
-       AND EXISTS (SELECT 1 FROM json_each(detail, '$.reservations') WHERE value = $id)`,
+  const sentActs = db.query(
+    `SELECT id, detail FROM journal WHERE id BETWEEN $first AND $last AND kind = 'act'
+       AND act = 'reports exceptions --mark-sent'`,
   );
 
   /** What an operator did about a purchase that moved no money, found by when it was done. */
@@ -202,8 +212,13 @@ export function readsOn(db: Sql, bank: BankIdentity) {
       releasedAt === null
         ? []
         : releaseAct.values({ ...recordsOfTime(releasedAt, releasedAt), reference });
-    const sent = sentAt === null ? [] : sentAct.values({ ...recordsOfTime(sentAt, sentAt), id });
-    return [...released, ...sent].flat() as number[];
+    const sent = sentAt === null ? [] : sentActs.values(recordsOfTime(sentAt, sentAt));
+    return [
+      ...(released.flat() as number[]),
+      ...(sent as [number, string][])
+        .filter(([, detail]) => (JSON.parse(detail) as Sent).reservations.includes(id))
+        .map(([record]) => record),
+    ];
   }
 
   const newest = db.query(
@@ -212,7 +227,7 @@ export function readsOn(db: Sql, bank: BankIdentity) {
   );
   const byNumber = "ORDER BY a.number LIMIT $limit";
   const ownAccounts = db.query(`${LEDGER_ACCOUNT} AND a.internal IS NOT NULL ${byNumber}`);
-  const customersAccounts = db.query(`${LEDGER_ACCOUNT} AND +a.internal IS NULL ${byNumber}`);
+  const customersAccounts = db.query(`${LEDGER_ACCOUNT} AND ${ANY_CUSTOMER} ${byNumber}`);
 
   return {
     ...purchases,
@@ -234,15 +249,14 @@ export function readsOn(db: Sql, bank: BankIdentity) {
     },
 
     accounts({ after = "", limit }: Paging<string>): AccountView[] {
-      // Without the "+" all customers would be found by their missing internal name, and sorted.
       const rows = db
-        .query(`${ACCOUNT} WHERE number > ? AND +internal IS NULL ORDER BY number LIMIT ?`)
+        .query(`${selectAccounts} WHERE number > ? AND ${ANY_CUSTOMER} ORDER BY number LIMIT ?`)
         .all(after, limit) as AccountRow[];
       return rows.map(accountView);
     },
 
     account(number: string): AccountView | null {
-      const row = db.query(`${ACCOUNT} WHERE number = ?`).get(number) as AccountRow | null;
+      const row = db.query(`${selectAccounts} WHERE number = ?`).get(number) as AccountRow | null;
       return row === null ? null : accountView(row);
     },
 
@@ -299,7 +313,7 @@ export function readsOn(db: Sql, bank: BankIdentity) {
         db
           .query(
             `${JOURNAL} WHERE j.act IN ('accounts map', 'accounts unmap')
-               AND j.detail ->> '$.buyerId' = ? ORDER BY j.id`,
+               AND ${db.dialect.field("j.detail", "buyerId")} = ? ORDER BY j.id`,
           )
           .all(canonicalBuyerId(buyer, bank.country)) as JournalRow[]
       ).map(journalView);

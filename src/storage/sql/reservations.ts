@@ -137,7 +137,7 @@ function openIds(db: Sql, { after, from, to }: PurchaseFilter): Ids {
   let before = after ?? NEWEST;
   // Each page looks at the ids of all open ones, which its index gives without a row.
   const select = db.query(
-    `SELECT id FROM requests INDEXED BY requests_open
+    `SELECT id FROM requests ${db.dialect.by("requests_open")}
      WHERE state = 'reserved' AND reserved_at >= ? AND reserved_at < ? AND id < ?
      ORDER BY id DESC LIMIT ?`,
   );
@@ -175,6 +175,7 @@ function chainedIds(db: Sql, numbers: readonly string[], after: number | undefin
 }
 
 export function reservationsOn(db: Sql, bank: BankIdentity) {
+  const { field, inIds } = db.dialect;
   const idsOfSpan = idsInTime(db, "requests", "received_at");
   const select = (where: string, ...values: (string | number)[]) =>
     (db.query(`${PURCHASE} ${where}`).all(...values) as PurchaseRow[]).map(purchaseView);
@@ -183,10 +184,10 @@ export function reservationsOn(db: Sql, bank: BankIdentity) {
     `SELECT a.number FROM buyers b JOIN accounts a ON a.id = b.account_id
        WHERE b.buyer_id = $buyerId
      UNION SELECT subject FROM journal
-       WHERE act IN ('accounts map', 'accounts unmap') AND detail ->> '$.buyerId' = $buyerId
-     UNION SELECT detail ->> '$.before' FROM journal
-       WHERE act IN ('accounts map', 'accounts unmap') AND detail ->> '$.buyerId' = $buyerId
-         AND detail ->> '$.before' IS NOT NULL`,
+       WHERE act IN ('accounts map', 'accounts unmap') AND ${field("detail", "buyerId")} = $buyerId
+     UNION SELECT ${field("detail", "before")} FROM journal
+       WHERE act IN ('accounts map', 'accounts unmap') AND ${field("detail", "buyerId")} = $buyerId
+         AND ${field("detail", "before")} IS NOT NULL`,
   );
 
   const openBy = db.query(
@@ -230,7 +231,7 @@ export function reservationsOn(db: Sql, bank: BankIdentity) {
     const conditions = conditionsOf(filter);
     if (account !== undefined) conditions.push(["a.number = ?", account]);
     return select(
-      `WHERE r.id IN (SELECT value FROM json_each(?))${sqlOf(conditions)}
+      `WHERE r.id ${inIds("?")}${sqlOf(conditions)}
        ORDER BY r.id DESC LIMIT ?`,
       JSON.stringify(ids),
       ...valuesOf(conditions),

@@ -15,6 +15,9 @@ import { idsInTime, type Place, walkByTime } from "./walk.ts";
 
 const RECORDS_AT_ONCE = 20_000;
 
+/** The account's id, which is bound as the first value of each query. */
+const ACCOUNT = "CAST(?1 AS BIGINT)";
+
 type Account = {
   id: number;
   number: string;
@@ -54,27 +57,27 @@ export function statementOn(db: Sql, { records, reservations }: Reading) {
   );
   const link = db.query("SELECT previous, state, resolved_at AS at FROM requests WHERE id = ?");
   const debit = db.query(
-    `SELECT j.id, j.at, ${amountOf("?1")} AS amount FROM journal j
+    `SELECT j.id, j.at, ${amountOf(ACCOUNT)} AS amount FROM journal j
      WHERE j.reservation_id = ?2 AND j.kind = 'debit'`,
   );
   const byHand = db.query(
-    `SELECT j.id, j.at, ${amountOf("?1")} AS amount FROM journal j
+    `SELECT j.id, j.at, ${amountOf(ACCOUNT)} AS amount FROM journal j
      WHERE j.kind <> 'debit' AND j.kind <> 'act' AND j.kind <> 'opening'
        AND (j.at, j.id) > (?2, ?3) ORDER BY j.at, j.id LIMIT ?4`,
   );
   const opening = db.query(
-    `SELECT j.id, j.at, ${amountOf("?1")} AS amount FROM journal j
+    `SELECT j.id, j.at, ${amountOf(ACCOUNT)} AS amount FROM journal j
      WHERE j.id BETWEEN ?2 AND ?3 AND j.kind = 'opening'
-       AND ?1 IN (j.account_1, j.account_2, j.account_3)`,
+       AND ${ACCOUNT} IN (j.account_1, j.account_2, j.account_3)`,
   );
   const searched = db.query(
-    `SELECT j.id, j.at, ${amountOf("?1")} AS amount FROM journal j
-     WHERE j.id BETWEEN ?2 AND ?3 AND j.at >= ?4 AND ?1 IN (j.account_1, j.account_2, j.account_3)
+    `SELECT j.id, j.at, ${amountOf(ACCOUNT)} AS amount FROM journal j
+     WHERE j.id BETWEEN ?2 AND ?3 AND j.at >= ?4 AND ${ACCOUNT} IN (j.account_1, j.account_2, j.account_3)
      ORDER BY j.id`,
   );
   const reservationOf = db.query(
     `SELECT id, reservation_id AS reservation FROM journal
-     WHERE id IN (SELECT value FROM json_each(?)) AND reservation_id IS NOT NULL`,
+     WHERE id ${db.dialect.inIds("?")} AND reservation_id IS NOT NULL`,
   );
 
   /** The debits of a customer's reservations from a moment on, by the chain of them. */

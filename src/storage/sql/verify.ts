@@ -7,7 +7,7 @@
 //   up in memory, a figure an account, and brought up to date in the read that compares it.
 // - What is held changes wherever a reservation ends. Accounts that seem off are looked at again,
 //   all in one read that takes as long as there are open reservations.
-// - SQLite's own two checks cannot be paged: they come last, a table at a time.
+// - What only the engine can say of its tables comes last (EngineCheck).
 
 import { type ChainedContent, chainNext, chainStart } from "../chain.ts";
 import { PAGE_SIZE } from "../pages.ts";
@@ -17,6 +17,7 @@ import { type Counted, counterProblems, type PerAccount, perAccount } from "./re
 import { settingsOf } from "./settings.ts";
 import type { Sql } from "./sql.ts";
 import { approvalsCheck } from "./verify-approvals.ts";
+import { askedCheck } from "./verify-asked.ts";
 import { type Place, walkByTime } from "./walk.ts";
 
 const MOST_PROBLEMS = 20;
@@ -43,15 +44,10 @@ const NAMES = {
   chains: "each account's reservations are chained, newest first",
   once: "no reference and no request stands twice",
   ledger: "the ledger sums to zero",
-  keys: "every row points at a row that exists",
-  file: "the database file is intact",
 } as const;
 type Name = keyof typeof NAMES;
 
 type PageCheck = { readonly name: Name; readonly sql: string };
-
-/** A numeric field of a receipt's body, where it may be a number or digits (contract.md 1). */
-const asked = (field: string) => `CAST(nullif(c.body ->> '$.${field}', '') AS INTEGER)`;
 
 const CLICKATELL = "(SELECT id FROM accounts WHERE internal = 'clickatell')";
 
@@ -62,22 +58,23 @@ const OF_POSTINGS: readonly PageCheck[] = [
     sql: `SELECT 'posting ' || id || ': its entries sum to '
         || (amount_1 + amount_2 + coalesce(amount_3, 0))
       FROM journal WHERE id > $after AND id <= $last
-        AND amount_1 + amount_2 + coalesce(amount_3, 0) <> 0`,
+        AND amount_1 + amount_2 + coalesce(amount_3, 0) <> 0 ORDER BY id`,
   },
   {
     name: "postings",
     sql: `SELECT 'posting ' || id || ' has no entries' FROM journal
       WHERE id > $after AND id <= $last
-        AND kind <> 'act' AND (amount_1 IS NULL OR amount_2 IS NULL)`,
+        AND kind <> 'act' AND (amount_1 IS NULL OR amount_2 IS NULL) ORDER BY id`,
   },
   {
     name: "settlement",
     sql: `SELECT 'reservation ' || r.reference || ': its debit gave Clickatell '
         || coalesce(${amountOf(CLICKATELL)}, 0) || ', its settlementAmount is '
-        || coalesce(r.settlement_amount, 'none')
+        || coalesce(CAST(r.settlement_amount AS TEXT), 'none')
       FROM journal j JOIN requests r ON r.id = j.reservation_id
       WHERE j.id > $after AND j.id <= $last AND j.kind = 'debit'
-        AND coalesce(${amountOf(CLICKATELL)}, 0) <> coalesce(r.settlement_amount, 0)`,
+        AND coalesce(${amountOf(CLICKATELL)}, 0) <> coalesce(r.settlement_amount, 0)
+      ORDER BY j.id`,
   },
 ];
 
@@ -91,27 +88,10 @@ const OF_REQUESTS: readonly PageCheck[] = [
       LEFT JOIN journal j ON j.reservation_id = r.id AND j.kind = 'debit'
       WHERE r.id > $after AND r.id <= $last
       GROUP BY r.id
-      HAVING count(j.id) <> (r.state IS 'debited')
+      HAVING count(j.id) <> CASE WHEN r.state = 'debited' THEN 1 ELSE 0 END
         OR (r.state = 'debited'
-          AND coalesce(-sum(${amountOf("r.account_id")}), 0) <> r.reserve_amount)`,
-  },
-  {
-    name: "asked",
-    sql: `SELECT 'request ' || r.request_id || ': its receipt ' || c.id || ' says otherwise'
-      FROM requests r
-      JOIN receipts c ON c.id = (SELECT min(id) FROM receipts WHERE request = r.id)
-      WHERE r.id > $after AND r.id <= $last AND c.body IS NOT NULL
-        -- Where the first receipt may be pruned, the oldest left may be a repeat's or a result's.
-        AND (r.received_at >= coalesce((SELECT receipts_pruned_before FROM bank), r.received_at)
-          OR (c.received_at = r.received_at AND c.response_code = r.response_code))
-        AND (c.body ->> '$.raasTxnRef' <> r.request_id
-          OR ${asked("reserveAmount")} IS NOT r.reserve_amount
-          OR ${asked("purchaseAmount")} IS NOT r.purchase_amount
-          OR coalesce(${asked("feeAmount")}, 0) <> r.fee_amount
-          OR coalesce(${asked("clientShareAmount")}, 0) <> r.client_share_amount
-          OR ${asked("settlementAmount")} IS NOT r.settlement_amount
-          OR ${asked("productId")} IS NOT r.product_id
-          OR ${asked("channelId")} IS NOT r.channel_id)`,
+          AND coalesce(-sum(${amountOf("r.account_id")}), 0) <> r.reserve_amount)
+      ORDER BY r.id`,
   },
   {
     name: "answers",
@@ -120,7 +100,7 @@ const OF_REQUESTS: readonly PageCheck[] = [
       FROM requests
       WHERE id > $after AND id <= $last AND ((response_code = '0000' AND state IS NULL)
         OR (response_code NOT IN ('0000', '2060') AND state IS NOT NULL)
-        OR (response_code = '2060' AND state = 'reserved'))`,
+        OR (response_code = '2060' AND state = 'reserved')) ORDER BY id`,
   },
 ];
 
@@ -146,7 +126,9 @@ type Bounds = { readonly after: number; readonly last: number };
 
 /** Reads on where rows are only ever added. `ids` gives those that follow $after, in order. */
 function reading(db: Sql, ids: string, take: (page: Bounds) => void) {
-  const ahead = db.query(`SELECT max(id) AS last, count(*) AS count FROM (${ids} LIMIT $size)`);
+  const ahead = db.query(
+    `SELECT max(id) AS last, count(*) AS count FROM (${ids} LIMIT $size) page`,
+  );
   let after = Number.MIN_SAFE_INTEGER;
   function next(): number {
     const { last, count } = ahead.get({ after, size: PAGE_SIZE }) as {
@@ -247,6 +229,7 @@ function requestsOf(db: Sql, problems: Problems) {
   const newest = perAccount(0);
   const unchained = new Set<number>();
   const check = runOn(db, OF_REQUESTS, problems);
+  const notAsAsked = askedCheck(db);
   const reservations = db.query(
     `SELECT id, account_id, previous FROM requests
      WHERE id > $after AND id <= $last AND account_id IS NOT NULL ORDER BY id`,
@@ -254,6 +237,7 @@ function requestsOf(db: Sql, problems: Problems) {
   const reference = db.query("SELECT reference FROM requests WHERE id = ?");
   const pages = reading(db, "SELECT id FROM requests WHERE id > $after ORDER BY id", (page) => {
     check(page);
+    problems.add("asked", ...notAsAsked(page));
     for (const link of reservations.values(page) as [number, number, number | null][]) {
       follow(...link);
     }
@@ -406,35 +390,36 @@ function checkAccounts(db: Sql, known: Known, problems: Problems): number[] {
 
 /** Looks at accounts again, in one read with all that is open. */
 function checkHeld(db: Sql, suspects: readonly number[], problems: Problems): void {
+  const { by, inIds } = db.dialect;
   const off = db.query(
     `SELECT 'account ' || a.number || ': held is ' || a.held
         || ', its open reservations sum to ' || coalesce(o.total, 0)
       FROM accounts a
-      LEFT JOIN (SELECT account_id, sum(reserve_amount) AS total
-        FROM requests INDEXED BY requests_open
+      LEFT JOIN (SELECT account_id, CAST(sum(reserve_amount) AS BIGINT) AS total
+        FROM requests ${by("requests_open")}
         WHERE state = 'reserved' AND reserved_at >= 0
-          AND account_id IN (SELECT value FROM json_each($suspects))
+          AND account_id ${inIds("$suspects")}
         GROUP BY account_id) o ON o.account_id = a.id
-      WHERE a.id IN (SELECT value FROM json_each($suspects)) AND a.held <> coalesce(o.total, 0)
-      LIMIT ${MOST_PROBLEMS}`,
+      WHERE a.id ${inIds("$suspects")} AND a.held <> coalesce(o.total, 0)
+      ORDER BY a.id LIMIT ${MOST_PROBLEMS}`,
   );
   const lines = off.values({ suspects: JSON.stringify(suspects) });
   problems.add("held", ...(lines.flat() as string[]));
 }
 
 /**
- * Reads a unique index in its own order. That it holds every row, and none twice, is for SQLite's
- * check to say.
+ * Reads a unique index in its own order. That it holds every row, and none twice, is for the
+ * engine's own checks to say.
  */
 function checkOnce(db: Sql, what: string, column: string, problems: Problems): void {
   const lastOfPage = db.query(
     `SELECT max(${column}) AS last, count(*) AS count FROM (SELECT ${column} FROM requests
-       WHERE ${column} > $after ORDER BY ${column} LIMIT ${PAGE_SIZE})`,
+       WHERE ${column} > $after ORDER BY ${column} LIMIT ${PAGE_SIZE}) page`,
   );
   const twice = db.query(
     `SELECT '${what} ' || ${column} || ' stands ' || count(*) || ' times' FROM requests
      WHERE ${column} > $after AND ${column} <= $last
-     GROUP BY ${column} HAVING count(*) > 1 LIMIT ${MOST_PROBLEMS}`,
+     GROUP BY ${column} HAVING count(*) > 1 ORDER BY ${column} LIMIT ${MOST_PROBLEMS}`,
   );
   for (let after: string | null = ""; after !== null; ) {
     const page = lastOfPage.get({ after }) as { last: string; count: number };
@@ -444,24 +429,17 @@ function checkOnce(db: Sql, what: string, column: string, problems: Problems): v
   }
 }
 
-/** SQLite's own checks, each of which reads a table from its beginning to its end. */
-function checkTables(db: Sql, problems: Problems): void {
-  const tables = db.query("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name");
-  const keys = db.query(
-    `SELECT 'table ' || "table" || ', row ' || coalesce(rowid, '?') || ': its '
-        || parent || ' is missing' FROM pragma_foreign_key_check(?) LIMIT ${MOST_PROBLEMS}`,
-  );
-  const file = db.query(
-    `SELECT integrity_check FROM pragma_integrity_check(?)
-     WHERE integrity_check <> 'ok' LIMIT ${MOST_PROBLEMS}`,
-  );
-  for (const table of ["sqlite_schema", ...(tables.values().flat() as string[])]) {
-    problems.add("keys", ...(keys.values(table).flat() as string[]));
-    problems.add("file", ...(file.values(table).flat() as string[]));
-  }
-}
+/**
+ * A check that an engine has of its own, under the name that the answer gives it: lines of what is
+ * off, not many more than so many.
+ */
+export type EngineCheck = {
+  readonly name: string;
+  readonly problems: (most: number) => readonly string[];
+};
 
-export function verify(db: Sql, bank: Bank): Check[] {
+/** `own` come last: they cannot be read page by page. */
+export function verify(db: Sql, bank: Bank, own: readonly EngineCheck[]): Check[] {
   const problems = problemList();
   const journal = journalOf(db, bank, problems);
   const requests = requestsOf(db, problems);
@@ -475,6 +453,10 @@ export function verify(db: Sql, bank: Bank): Check[] {
   if (suspects.length > 0) checkHeld(db, suspects, problems);
   checkOnce(db, "reference", "reference", problems);
   checkOnce(db, "request", "request_id", problems);
-  checkTables(db, problems);
-  return problems.checks();
+  return [...problems.checks(), ...own.map(checked)];
+}
+
+function checked({ name, problems }: EngineCheck): Check {
+  const lines = problems(MOST_PROBLEMS).slice(0, MOST_PROBLEMS);
+  return { name, ok: lines.length === 0, problems: lines };
 }

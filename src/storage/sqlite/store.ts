@@ -49,6 +49,7 @@ import {
 import { concernsWholeBatch, portError } from "./errors.ts";
 import { BUSY_TIMEOUT_MS, CannotOpen, isBusy, openDatabase, WAL_BYTES, WAL_FILE } from "./open.ts";
 import { sqlOn } from "./sql.ts";
+import { sqliteChecks } from "./verify.ts";
 
 type BankRow = {
   code: string;
@@ -471,7 +472,7 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
     balances: durable(reads.balances),
     holidays: durable(reads.holidays),
     restores: durable(restores.list),
-    verify: durable(() => verify(sql, readBank(db))),
+    verify: durable(() => verify(sql, readBank(db), sqliteChecks(sql))),
 
     close() {
       if (wal !== null) closeSync(wal);
