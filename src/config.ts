@@ -6,7 +6,9 @@ import { type Static, type TObject, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { CONTROLLED_KINDS, type ControlledKind } from "./domain/dual-control.ts";
 import { PIN_POLICIES } from "./domain/pin.ts";
+import { messageOf } from "./errors.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "./log.ts";
+import { ADDRESS_RULE, readAddress } from "./storage/postgres/address.ts";
 
 export const CONFIG_FILE = "config.toml";
 
@@ -38,6 +40,7 @@ const backup = Type.Object(
 
 const Schema = Type.Object(
   {
+    database: Type.Optional(Type.String({ rule: ADDRESS_RULE })),
     host: Type.String({ minLength: 1, default: "127.0.0.1", rule: "an address to listen on" }),
     port: Type.Integer({ minimum: 0, maximum: 65_535, default: 8080, rule: "0 to 65535" }),
     reserve_funds_path: path("/reserveFunds"),
@@ -169,10 +172,19 @@ export function parseConfig(text: string): Config {
     if (config[key].every(isAddressOrNetwork)) continue;
     throw new ConfigError(`${CONFIG_FILE}: "${key}" must be ${Schema.properties[key]["rule"]}`);
   }
+  if (config.database !== undefined) assertAddress(config.database);
   if (config.reserve_funds_path === config.transact_result_path) {
     throw new ConfigError(`${CONFIG_FILE}: the two paths must differ`);
   }
   return config;
+}
+
+function assertAddress(text: string): void {
+  try {
+    readAddress(text);
+  } catch (error) {
+    throw new ConfigError(`${CONFIG_FILE}: "database" must be ${messageOf(error)}`);
+  }
 }
 
 /** What is under dual control, in one order whatever the file's is. */
@@ -212,6 +224,10 @@ ${host}
 ${port}
 # reserve_funds_path = "/reserveFunds"
 # transact_result_path = "/transactResult"
+
+# Several appliances on one PostgreSQL instead of the database in this folder (docs/scale.md); the
+# password stands in keys/database.password.
+# database = "postgres://transact_bank@db1:5432,db2:5432/bank?sslrootcert=/etc/ssl/db-ca.pem"
 
 # How long a reserve may take before it answers 2060, in milliseconds.
 # reserve_budget_ms = 1800

@@ -10,7 +10,7 @@ import { minor, ZERO } from "./domain/money.ts";
 import type { Decline } from "./domain/outcomes.ts";
 import { syncFolder } from "./files.ts";
 import { holdsForeignFiles, initBank } from "./init.ts";
-import { CannotOpen } from "./storage/sqlite/open.ts";
+import { CannotOpen } from "./storage/cannot-open.ts";
 import type { By, Operation, Result, Store } from "./storage/store.ts";
 
 type DemoAccount = {

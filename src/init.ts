@@ -10,9 +10,10 @@ import { isBankCode } from "./domain/identifiers.ts";
 import { isTimeZone } from "./domain/local-time.ts";
 import { isOwnFile, makeFolderDurably, writeFileDurably } from "./files.ts";
 import { createKeys, writeHandover, writeSecret } from "./keys.ts";
-import { pinKeyCheck } from "./storage/sql/pins.ts";
+import { CannotOpen } from "./storage/cannot-open.ts";
+import { pinKeyCheck } from "./storage/pins.ts";
 import { inspect } from "./storage/sqlite/inspect.ts";
-import { assertNoBank, CannotOpen, createDatabase } from "./storage/sqlite/open.ts";
+import { assertNoBank, createDatabase } from "./storage/sqlite/open.ts";
 import type { BankIdentity } from "./storage/store.ts";
 
 /** How many decimals ISO 4217 gives a currency, or null where it has no such currency. */

@@ -10,6 +10,7 @@ import { credentialName } from "./service-unit.ts";
 export const KEYS_DIR = "keys";
 const PIN_KEY = "pin.key";
 const RECEIPT_KEY = "receipt.key";
+const DATABASE_PASSWORD = "database.password";
 const KEY_BYTES = 32;
 
 /** Secrets shared with Clickatell: what signs the bodies, and the password of HTTP Basic. */
@@ -121,6 +122,18 @@ export function readSecret(dataDir: string, kind: SharedSecret): SecretPair | nu
   } catch {
     throw new KeyError(`keys/${kind}.json is damaged: set it anew with secrets rotate`);
   }
+}
+
+/** SECRET. The password of the database, or null where none is kept. */
+export function readDatabasePassword(dataDir: string): string | null {
+  const file = fileToRead(dataDir, DATABASE_PASSWORD);
+  return existsSync(file) ? withoutTrailingNewline(readFileSync(file, "utf8")) : null;
+}
+
+/** Keeps the password of the database; it is this machine's own, and in no export of keys. */
+export function writeDatabasePassword(dataDir: string, password: string): void {
+  mkdirSync(join(dataDir, KEYS_DIR), { recursive: true, mode: 0o700 });
+  writeFileDurably(fileOf(dataDir, DATABASE_PASSWORD), `${password}\n`);
 }
 
 /** Replaces both secrets of a kind in one step, so that a reader sees the old pair or the new. */

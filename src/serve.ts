@@ -2,7 +2,7 @@
 import { version } from "../package.json";
 import { openBank } from "./bank.ts";
 import { systemClock } from "./clock.ts";
-import type { Config } from "./config.ts";
+import { type Config, readConfig } from "./config.ts";
 import { createCounters } from "./counters.ts";
 import { withToldBuyers } from "./demo.ts";
 import { createEngine, type Engine } from "./engine/engine.ts";
@@ -15,7 +15,9 @@ import { refusalCounter } from "./http/receipts.ts";
 import { readReceiptKey, readSecret, secretReader } from "./keys.ts";
 import { type Log, NO_LOG } from "./log.ts";
 import { observe } from "./observe.ts";
-import { CannotOpen, checkBeforeServing, lockForServing } from "./storage/sqlite/open.ts";
+import { CannotOpen } from "./storage/cannot-open.ts";
+import { startPostgresThreads } from "./storage/postgres/threads.ts";
+import { checkBeforeServing, lockForServing, lockShared } from "./storage/sqlite/open.ts";
 import { startThreads } from "./storage/sqlite/threads.ts";
 import type { Bank } from "./storage/store.ts";
 import { type Certificate, readCertificate, TlsRefused } from "./tls.ts";
@@ -152,9 +154,10 @@ export function serve(options: ServeOptions): Served {
     if (!isGivenUp) options.onFatal(error);
   };
   try {
-    const unlock = lockForServing(dataDir);
+    const isShared = readConfig(dataDir).database !== undefined;
+    const unlock = isShared ? lockShared(dataDir) : lockForServing(dataDir);
     undo.unshift(unlock);
-    checkBeforeServing(dataDir);
+    if (!isShared) checkBeforeServing(dataDir);
     // Before SQLite makes the log's files with the modes of the database.
     const wereOpen = closeToOthers(dataDir);
     const opened = openBank(dataDir, { serving: true, withoutPins: options.withoutPins });
@@ -175,10 +178,13 @@ export function serve(options: ServeOptions): Served {
     const lasting = [...wereOpen, ...lastingWarnings(config, options, bank)];
 
     const interrupted = store.beginServing(systemClock.now());
-    const threads = startThreads(
-      { dataDir, ...opened.options },
-      { onTrouble: options.onTrouble, onFlushFailed: onFatal },
-    );
+    const threads =
+      opened.shared === null
+        ? startThreads(
+            { dataDir, ...opened.options },
+            { onTrouble: options.onTrouble, onFlushFailed: onFatal },
+          )
+        : startPostgresThreads({ ...opened.shared, ...opened.options }, onFatal);
     undo.unshift(() => void threads.stop());
     const counters = createCounters(systemClock);
     const engine: Engine = createEngine(

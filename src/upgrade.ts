@@ -8,10 +8,10 @@ import { type BackupFile, backupsIn, manifestOf } from "./backup/format.ts";
 import { readConfig } from "./config.ts";
 import { messageOf } from "./errors.ts";
 import { roomOf } from "./files.ts";
+import { CannotOpen } from "./storage/cannot-open.ts";
 import { MIGRATIONS } from "./storage/sqlite/migrate.ts";
 import {
   bankCodeOf,
-  CannotOpen,
   DATABASE_FILE,
   lockForServing,
   migrateDatabase,

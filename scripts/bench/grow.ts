@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { openBank } from "../../src/bank.ts";
 import { maskedBody } from "../../src/http/receipts.ts";
 import { decodeReserve, decodeResult } from "../../src/http/schema.ts";
+import type { SqliteStore } from "../../src/storage/sqlite/store.ts";
 import type { Operation, ReceiptDraft, Store } from "../../src/storage/store.ts";
 import { FIRST_BUYER, HAS_NOTHING, HAS_PIN } from "./client.ts";
 
@@ -147,7 +148,7 @@ export const fillThroughStore: Fill = async (dataDir, batches) => {
     );
     await apply(store, batch.map(resultOf), now + RESULT_AFTER_MS);
     // No other thread copies the WAL here.
-    store.finishWal();
+    (store as SqliteStore).finishWal();
   }
   await store.flush();
   close();

@@ -8,7 +8,7 @@ import { openBank } from "../../src/bank.ts";
 import { minor } from "../../src/domain/money.ts";
 import { initBank } from "../../src/init.ts";
 import { readPinKey } from "../../src/keys.ts";
-import { pinHash } from "../../src/storage/sql/pins.ts";
+import { pinHash } from "../../src/storage/pins.ts";
 import { FIRST_BUYER, HAS_NOTHING, HAS_PIN, PIN } from "./client.ts";
 
 /** So much for each that nobody runs out, and all together stay inside a balance's fifteen digits. */

@@ -13,7 +13,7 @@ export type Mutant = {
 };
 
 const ENGINE = "src/engine/engine.ts";
-const PURCHASES = "src/storage/sql/purchases.ts";
+const PURCHASES = "src/storage/purchases.ts";
 const RESERVE = "src/domain/reserve.ts";
 const RESULT = "src/domain/result.ts";
 const ENGINE_TESTS = ["test/engine/time.test.ts", "test/engine/trouble.test.ts"];
@@ -57,7 +57,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "no-tombstone",
     file: PURCHASES,
-    text: "insertTombstone.run(requestId, at);",
+    text: "rows.addTombstone(requestId, at);",
     replacement: "",
     breaks: "a reserve whose failed result overtook it holds nothing",
     tests: STORE_TESTS,
@@ -118,8 +118,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "release-keeps-the-counters",
     file: PURCHASES,
-    text: "givenBack(usage, key, reserveAmount)",
-    replacement: "(void key, usage)",
+    text: "givenBack(rows.usageOf(accountId), key, reserveAmount)",
+    replacement: "(void key, rows.usageOf(accountId))",
     breaks: "a release gives back to the limits",
     tests: STORE_TESTS,
   },
@@ -127,7 +127,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "given-back-to-another-day",
     file: PURCHASES,
     text: "const key = { day: reservation.localDay, ...reservation };",
-    replacement: "const key = { day: dayOf(how.now), ...reservation };",
+    replacement:
+      "const key = { day: new Date(how.now + 86_400_000).toISOString().slice(0, 10), ...reservation };",
     breaks: "a release gives back to the day that counted it",
     tests: STORE_TESTS,
   },
@@ -157,7 +158,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "rules-kept-for-ever",
-    file: "src/storage/sql/rules.ts",
+    file: "src/storage/sqlite/rules.ts",
     text: "if (data_version !== version) known = null;",
     replacement: "",
     breaks: "an admin's change is in force for the next request",
@@ -232,11 +233,11 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "amount-of-the-result",
     file: PURCHASES,
-    text: "          end(reservation, decision.move, {",
+    text: "        endReservation({ rows, journal }, reservation, decision.move, how);",
     replacement:
-      "          const { reserveAmount } = operation.request;\n" +
-      "          const changed = { ...reservation, reserveAmount: reserveAmount ?? reservation.reserveAmount };\n" +
-      "          end(changed, decision.move, {",
+      "        const { reserveAmount } = operation.request;\n" +
+      "        const changed = { ...reservation, reserveAmount: reserveAmount ?? reservation.reserveAmount };\n" +
+      "        endReservation({ rows, journal }, changed, decision.move, how);",
     breaks: "a result acts on the reservation's own amounts",
     tests: STORE_TESTS,
   },
@@ -294,8 +295,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "interrupted-not-named",
     file: PURCHASES,
-    text: "stillReserved.all(since, until)",
-    replacement: "stillReserved.all(until, since - 1)",
+    text: "rows.stillReserved(since, until)",
+    replacement: "rows.stillReserved(until, since - 1)",
     breaks: "what a crash left in doubt becomes a finding",
     tests: STORE_TESTS,
   },

@@ -18,7 +18,7 @@ import {
   type SharedSecret,
 } from "../keys.ts";
 import { type Live, readLive } from "../live.ts";
-import { pinKeyCheck } from "../storage/sql/pins.ts";
+import { pinKeyCheck } from "../storage/pins.ts";
 import { type Inspection, inspect } from "../storage/sqlite/inspect.ts";
 import { LOCK_FILE } from "../storage/sqlite/open.ts";
 import { nameOfUser } from "../users.ts";

@@ -126,8 +126,8 @@ function readText(value: unknown): string | null {
 
 /** The currency as a reason to decline: null where absent, of another type, or the bank's own. */
 function readCurrency(value: unknown, own: string): string | null {
-  // The database keeps no lone surrogate, and a repeat is compared with what it kept.
-  const currency = readText(value)?.toUpperCase().toWellFormed() ?? null;
+  // No database keeps a lone surrogate, nor each a NUL, and a repeat is compared with what it kept.
+  const currency = readText(value)?.toUpperCase().toWellFormed().replaceAll("\0", "\ufffd") ?? null;
   return currency === own ? null : currency;
 }
 

@@ -11,6 +11,7 @@ import {
 import type { Minor } from "../domain/money.ts";
 import { RESERVATION_STATES, type ReservationState } from "../domain/reservation.ts";
 import type {
+  AdminStore,
   By,
   LimitRow,
   LimitTarget,
@@ -18,7 +19,6 @@ import type {
   Refusal,
   ReservationView,
   Result,
-  Store,
 } from "./store.ts";
 
 /** What an act needs and no table may hold; it stands in a key file of its own meanwhile. */
@@ -132,7 +132,7 @@ const refused = (message: string): { ok: false; refusal: Refusal } => ({
 });
 
 /** Of rows that cannot be written none is, so that the first says why nothing was done. */
-function allOrNone(result: ReturnType<Store["addAccounts"]>): Result<null> {
+function allOrNone(result: ReturnType<AdminStore["addAccounts"]>): Result<null> {
   if (!result.ok) return result;
   const [first] = result.value;
   return first === undefined ? { ok: true, value: null } : refused(first.message);
@@ -143,7 +143,7 @@ type ActSpec<Args extends TObject, Done> = {
   readonly args: Args;
   readonly describe: (args: Static<Args>, wording: Wording) => string;
   readonly perform: (
-    store: Store,
+    store: AdminStore,
     by: By,
     args: Static<Args>,
     sealed: Sealed | null,

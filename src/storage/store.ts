@@ -197,7 +197,10 @@ export type EarlierAnswer = {
 /** Another process writes at this moment: try again. */
 export class StoreBusy extends Error {}
 
-/** A flush failed: what was committed before it may or may not be on the disk, for ever. */
+/**
+ * The store can promise nothing more, and the process must end: a flush failed, and what was committed
+ * before it may or may not be on the disk, for ever; or the store is another's since.
+ */
 export class FlushFailed extends Error {}
 
 // ---------------------------------------------------------------- the admin's operations
@@ -565,10 +568,10 @@ export type Check = {
 
 // ---------------------------------------------------------------- the port itself
 
-export type Store = {
+/** What the server needs. */
+export type ServingStore = {
   bank(): Bank;
 
-  // What the server needs.
   /**
    * Applies operations in order in one commit, which is not durable yet: see `flush`. Batches are
    * applied in the order of the calls. Rejects, and changes nothing, if the commit fails: with
@@ -576,11 +579,13 @@ export type Store = {
    * a flush. A batch that was called before such a failure was told is rejected too, unapplied.
    */
   applyBatch(operations: readonly Operation[], times: BatchTimes): Promise<OperationOutcome[]>;
+  /** The same, on the calling thread, which waits for it. */
+  applyNow(operations: readonly Operation[], times: BatchTimes): OperationOutcome[];
   /** Resolves once all that was committed before the call is on the disk; rejects if it is not. */
   flush(): Promise<void>;
   /**
    * How a repeat of an earlier request is answered, with when that one was received, or null where
-   * there was none. Shows what is committed, durable or not.
+   * there was none, or where only a commit of its own can tell. Shows what is committed, durable or not.
    */
   repeatOf(request: ReserveRequest): EarlierAnswer | null;
   /** Notes that a server starts; gives the last moment of one that did not end cleanly. */
@@ -588,6 +593,11 @@ export type Store = {
   /** Notes a clean end; false where another process writes at this moment. */
   endServing(): boolean;
 
+  close(): void;
+};
+
+/** What the admin's commands need: each call returns when it is done. */
+export type AdminStore = {
   // What an admin changes. Durable when the call returns.
   addAccount(by: By, account: NewAccount): Result<AccountView>;
   /** All or none, in one commit, so hand in few at a time. A dry run is a read. */
@@ -734,9 +744,9 @@ export type Store = {
   /** The oldest first. */
   restores(): RestoreView[];
   verify(): Check[];
-
-  close(): void;
 };
+
+export type Store = ServingStore & AdminStore;
 
 export type LimitTarget = { readonly scope: LimitScope; readonly scopeKey: string };
 

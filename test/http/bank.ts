@@ -11,6 +11,7 @@ import type { Authentication } from "../../src/http/authenticate.ts";
 import { initBank } from "../../src/init.ts";
 import { readReceiptKey } from "../../src/keys.ts";
 import type { Log } from "../../src/log.ts";
+import type { SqliteStore } from "../../src/storage/sqlite/store.ts";
 import type { By, NewAccount, Result, Store } from "../../src/storage/store.ts";
 
 export const BY: By = {
@@ -134,7 +135,7 @@ export function testBank(options: TestBankOptions = {}): TestBank {
   const { store } = opened;
   for (const account of accounts) addAccount(store, account);
   // As the server's writer: where another process writes, a batch is tried again.
-  store.neverWait();
+  if ("neverWait" in store) (store as SqliteStore).neverWait();
   const engine = createEngine(store, {
     clock,
     reserveBudgetMs: budgetMs,

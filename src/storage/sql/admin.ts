@@ -13,6 +13,13 @@ import {
 import { formatAmount, type Minor, minor } from "../../domain/money.ts";
 import type { ReservationState } from "../../domain/reservation.ts";
 import { decideSettle, type SettleAction } from "../../domain/settle.ts";
+import { pinHash } from "../pins.ts";
+import {
+  type EndingRows,
+  endReservation,
+  findReservation,
+  type OpenReservation,
+} from "../purchases.ts";
 import type {
   Bank,
   By,
@@ -24,8 +31,6 @@ import type {
   StoreOptions,
 } from "../store.ts";
 import type { Journal, JournalRecord } from "./journal.ts";
-import { pinHash } from "./pins.ts";
-import type { OpenReservation, Purchases } from "./purchases.ts";
 import { notFound, refuse } from "./refused.ts";
 import type { Sql } from "./sql.ts";
 
@@ -59,9 +64,9 @@ const numberExists = (number: string) => `account ${number} exists`;
 const buyerIsMapped = (buyer: string, number: string) =>
   `buyer ${buyer} is mapped to account ${number}`;
 
-type Parts = { bank: Bank; journal: Journal; purchases: Purchases; options: StoreOptions };
+type Parts = { bank: Bank; journal: Journal; rows: EndingRows; options: StoreOptions };
 
-export function adminOn(db: Sql, { bank, journal, purchases, options }: Parts) {
+export function adminOn(db: Sql, { bank, journal, rows, options }: Parts) {
   const selectAccount = db.query(`${ACCOUNT} WHERE number = ?`);
   const insertAccount = db.query(
     `INSERT INTO accounts (number, name, status, overdraft, created_at) VALUES (?, ?, ?, ?, ?)
@@ -186,7 +191,7 @@ export function adminOn(db: Sql, { bank, journal, purchases, options }: Parts) {
   /** Ends an open reservation as a result would; gives the journal's id of it. */
   function resolveOpen(by: By, reservation: OpenReservation, action: SettleAction): number {
     const how = { now: options.now(), cause: "operator", by } as const;
-    const posted = purchases.end(reservation, action, how);
+    const posted = endReservation({ rows, journal }, reservation, action, how);
     return posted ?? act(by, `reservations ${action}`, reservation.reference);
   }
 
@@ -390,7 +395,7 @@ export function adminOn(db: Sql, { bank, journal, purchases, options }: Parts) {
       seen?: ReservationState,
     ): string {
       const reservation =
-        purchases.find(ref) ?? notFound(`no reservation has the reference ${ref}`);
+        findReservation(rows, ref) ?? notFound(`no reservation has the reference ${ref}`);
       const { state } = reservation;
       if (seen !== undefined && seen !== state) {
         refuse(

@@ -35,6 +35,47 @@ export const CHAINED_COLUMNS = `id, at, kind, act, subject, detail, reservation_
 /** What a posting takes out of the held amount of the account that pays it. */
 export type Hold = { readonly accountId: number; readonly amount: number };
 
+/** Tells the id of the account that an entry names. */
+export function accountIdsOn(db: Sql): (account: EntryAccount) => number {
+  const rows = db.query("SELECT internal, id FROM accounts WHERE internal IS NOT NULL").all();
+  const ids = new Map(
+    (rows as { internal: InternalAccount; id: number }[]).map(({ internal, id }) => [internal, id]),
+  );
+  return (account) => {
+    if (account.kind === "customer") return account.id;
+    const id = ids.get(account.name);
+    if (id === undefined) throw new Error(`the bank has no ${account.name} account`);
+    return id;
+  };
+}
+
+/** What is written and hashed of a record. */
+export function contentOf(
+  id: number,
+  entry: JournalRecord,
+  entries: readonly Entry[],
+  accountId: (account: EntryAccount) => number,
+): ChainedContent {
+  const [first, second, third] = entries;
+  return [
+    id,
+    entry.at,
+    entry.kind,
+    entry.act,
+    entry.subject ?? null,
+    entry.detail ?? null,
+    entry.reservationId ?? null,
+    entry.by === null ? null : JSON.stringify({ ...entry.by, reason: undefined }),
+    entry.by?.reason ?? null,
+    first === undefined ? null : accountId(first.account),
+    first?.amount ?? null,
+    second === undefined ? null : accountId(second.account),
+    second?.amount ?? null,
+    third === undefined ? null : accountId(third.account),
+    third?.amount ?? null,
+  ];
+}
+
 export type Journal = ReturnType<typeof journalOn>;
 
 /**
@@ -58,27 +99,13 @@ export function journalOn(
     "UPDATE accounts SET ledger_balance = ledger_balance + ?, held = held - ? WHERE id = ?",
   );
   const balanceOf = db.query("SELECT ledger_balance AS balance FROM accounts WHERE id = ?");
-  const internalIds = new Map(
-    (
-      db.query("SELECT internal, id FROM accounts WHERE internal IS NOT NULL").all() as {
-        internal: InternalAccount;
-        id: number;
-      }[]
-    ).map(({ internal, id }) => [internal, id]),
-  );
+  const accountId = accountIdsOn(db);
   const insertFinding = db.query(
     `INSERT INTO findings (kind, key, request_id, reference, detail, opened_at, last_seen_at)
      VALUES ($kind, $key, $requestId, $reference, $detail, $at, $at)
      ON CONFLICT (kind, key) DO UPDATE
        SET occurrences = occurrences + 1, last_seen_at = excluded.last_seen_at`,
   );
-
-  function accountId(account: EntryAccount): number {
-    if (account.kind === "customer") return account.id;
-    const id = internalIds.get(account.name);
-    if (id === undefined) throw new Error(`the bank has no ${account.name} account`);
-    return id;
-  }
 
   /**
    * What a batch keeps in memory until its end: the journal's head, and what its postings add to
@@ -122,24 +149,7 @@ export function journalOn(
     if (entry.by !== null) checkControl(entry, entry.by);
     const last = batch?.head ?? head();
     const id = last.id + 1;
-    const [first, second, third] = entries;
-    const content: ChainedContent = [
-      id,
-      entry.at,
-      entry.kind,
-      entry.act,
-      entry.subject ?? null,
-      entry.detail ?? null,
-      entry.reservationId ?? null,
-      entry.by === null ? null : JSON.stringify({ ...entry.by, reason: undefined }),
-      entry.by?.reason ?? null,
-      first === undefined ? null : accountId(first.account),
-      first?.amount ?? null,
-      second === undefined ? null : accountId(second.account),
-      second?.amount ?? null,
-      third === undefined ? null : accountId(third.account),
-      third?.amount ?? null,
-    ];
+    const content = contentOf(id, entry, entries, accountId);
     const hash = chainNext(last.hash, content);
     insertRecord.run(...content, hash);
     if (batch !== null) batch.head = { id, hash };

@@ -1,34 +1,14 @@
-// Receipts: one row for each received request, written in the commit of what it led to.
+// Receipts, one row for each received request, as they are read, shown and pruned.
 
-import { OUTCOMES, type Outcome, outcomeOfCode } from "../../domain/outcomes.ts";
+import { OUTCOMES, outcomeOfCode } from "../../domain/outcomes.ts";
 import { parseTraceId, type Trace, traceIdOf } from "../../domain/trace-id.ts";
 import { PAGE_SIZE, type Paging } from "../pages.ts";
-import type {
-  BatchTimes,
-  MalformedOperation,
-  OldReceipts,
-  PruneSpan,
-  ReceiptDraft,
-  ReceiptView,
-  RefusalOperation,
-} from "../store.ts";
+import type { NewReceipt } from "../purchases.ts";
+import type { OldReceipts, PruneSpan, ReceiptView } from "../store.ts";
 import type { Sql } from "./sql.ts";
 
-/**
- * What the caller is answered, as the receipt keeps it. `request` is the row that it is about, with
- * whose references the receipt is shown; the references themselves are kept where there is none.
- */
-export type Answered = {
-  readonly status: number;
-  readonly responseCode?: string;
-  readonly message?: string;
-  readonly request?: number;
-  readonly requestId?: string | null;
-  readonly reference?: string | null;
-};
-
 /** Refusals at the door are kept up to this many, the oldest go: some 10 MB, whatever floods us. */
-const MOST_REFUSALS = 50_000;
+export const MOST_REFUSALS = 50_000;
 
 /** A receipt is written with its commit, which is seconds after the request at most, but for trouble. */
 const TRACE_SLACK_MS = 60_000;
@@ -72,19 +52,28 @@ function answerText({ status, responseCode }: Pick<Row, "status" | "responseCode
   return responseCode === null ? null : OUTCOMES[outcomeOfCode(responseCode)].message;
 }
 
+/** A receipt as its row is written, in the order of its columns but for the id. */
+export const receiptValues = ({ draft, answered, durationUs }: NewReceipt) =>
+  [
+    answered.request ?? null,
+    draft.receivedAt,
+    durationUs,
+    draft.peer,
+    draft.path,
+    draft.body,
+    draft.bodyLength,
+    draft.bodyDigest,
+    draft.signature,
+    answered.status,
+    answered.responseCode ?? null,
+    answered.message ?? null,
+    answered.requestId ?? null,
+    answered.reference ?? null,
+    draft.notes.length === 0 ? null : JSON.stringify(draft.notes),
+    draft.trace,
+  ] as const;
+
 export function receiptsOn(db: Sql) {
-  const insert = db.query(
-    `INSERT INTO receipts (request, received_at, duration_us, peer, path, body, body_length,
-       body_digest, signature, status, response_code, message, request_id, reference, notes, trace)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-  );
-  const correct = db.query("UPDATE receipts SET response_code = ? WHERE id = ?");
-  const correctLate = db.query("UPDATE receipts SET status = 503 WHERE id = ?");
-  const insertRefusal = db.query(
-    `INSERT INTO refusals (received_at, peer, method, path, status, reason, suppressed, trace)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-  );
-  const dropOldest = db.query("DELETE FROM refusals WHERE id <= ?");
   const before = db.query(`SELECT ${COLUMNS} FROM receipts WHERE id < ? ORDER BY id DESC LIMIT ?`);
   const refusalsBefore = db.query(
     `SELECT ${REFUSAL_COLUMNS} FROM refusals WHERE id < ? ORDER BY id DESC LIMIT ?`,
@@ -129,28 +118,6 @@ export function receiptsOn(db: Sql) {
      WHERE request IN (SELECT id FROM requests q WHERE q.request_id = $requestId)
        OR request_id = $requestId OR reference = $reference ORDER BY id`,
   );
-
-  function write(draft: ReceiptDraft, answered: Answered, times: BatchTimes): number {
-    const { lastInsertRowid } = insert.run(
-      answered.request ?? null,
-      draft.receivedAt,
-      Math.max(0, Math.round((times.monotonicMs - draft.startedAtMs) * 1000)),
-      draft.peer,
-      draft.path,
-      draft.body,
-      draft.bodyLength,
-      draft.bodyDigest,
-      draft.signature,
-      answered.status,
-      answered.responseCode ?? null,
-      answered.message ?? null,
-      answered.requestId ?? null,
-      answered.reference ?? null,
-      draft.notes.length === 0 ? null : JSON.stringify(draft.notes),
-      draft.trace,
-    );
-    return Number(lastInsertRowid);
-  }
 
   /** The newest rows, read a page at a time. */
   function newest(page: typeof before, limit: number): Row[] {
@@ -201,32 +168,6 @@ export function receiptsOn(db: Sql) {
   }
 
   return {
-    write,
-
-    malformed({ receipt, message }: MalformedOperation, times: BatchTimes): void {
-      write(receipt, { status: 400, responseCode: "2090", message }, times);
-    },
-
-    refusal(refusal: RefusalOperation): void {
-      const { lastInsertRowid } = insertRefusal.run(
-        refusal.receivedAt,
-        refusal.peer,
-        refusal.method,
-        refusal.path,
-        refusal.status,
-        refusal.reason,
-        refusal.suppressed,
-        refusal.trace,
-      );
-      dropOldest.run(Number(lastInsertRowid) - MOST_REFUSALS);
-    },
-
-    /** Writes what was really answered, where a deadline overtook the commit's own outcome. */
-    correct(id: number, told: Outcome | "late"): void {
-      if (told === "late") correctLate.run(id);
-      else correct.run(OUTCOMES[told].code, id);
-    },
-
     list(limit: number): ReceiptView[] {
       const all = [
         ...newest(before, limit).map((row) => viewOf("", row)),

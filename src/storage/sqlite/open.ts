@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { INTERNAL_ACCOUNTS } from "../../domain/account.ts";
 import { messageOf } from "../../errors.ts";
 import { strangersPart } from "../../files.ts";
+import { CannotOpen } from "../cannot-open.ts";
 import type { BankIdentity } from "../store.ts";
 import { isNewest, migrate, NewerDatabase, versionOf } from "./migrate.ts";
 
@@ -31,9 +32,6 @@ const WRITER_CACHE_KIB = 16 * 1024;
 
 /** Between two tries to open what another process is about to close. */
 const RETRY_OPEN_MS = 20;
-
-/** The data dir or its database cannot be used; the message says what to do. */
-export class CannotOpen extends Error {}
 
 function assertSqliteVersion(db: Database): void {
   const { version } = db.query("SELECT sqlite_version() AS version").get() as { version: string };
@@ -356,6 +354,12 @@ export function lockForServing(
   return lock(dataDir, LOCK_FILE, taken);
 }
 
+/** The same for a data dir whose bank is in a database elsewhere. */
+export function lockShared(dataDir: string): () => void {
+  assertNobodyElses(dataDir);
+  return lockFile(dataDir, LOCK_FILE, `another server serves ${dataDir}: stop it first`);
+}
+
 /** Takes the right to make a backup of the data dir; gives the function that lets it go. */
 export function lockForBackup(dataDir: string): () => void {
   return lock(dataDir, BACKUP_LOCK, `another backup of ${dataDir} is being made: wait for it`);
@@ -369,6 +373,10 @@ export function lockForPruning(dataDir: string): () => void {
 /** The lock is SQLite's own on a file beside the database, so a killed process leaves none behind. */
 function lock(dataDir: string, name: string, taken: string): () => void {
   databaseFile(dataDir);
+  return lockFile(dataDir, name, taken);
+}
+
+function lockFile(dataDir: string, name: string, taken: string): () => void {
   const file = join(dataDir, name);
   const held = new Database(file, { create: true, readwrite: true });
   try {

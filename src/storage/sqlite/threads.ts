@@ -7,6 +7,7 @@
 // They work beside one another: while one batch is flushed, the next one is applied.
 import { join } from "node:path";
 import { type BatchTimes, FlushFailed, type Operation, type OperationOutcome } from "../store.ts";
+import { startWorker } from "../worker.ts";
 import { errorOf } from "./errors.ts";
 import {
   COMMITS,
@@ -31,13 +32,6 @@ export type Threads = {
   stop(): Promise<void>;
 };
 
-/** In the compiled program a worker stands at its place in the project, as JavaScript. */
-function startWorker(name: string): Worker {
-  const isCompiled = import.meta.url.includes("/$bunfs/");
-  const file = isCompiled ? `./src/storage/sqlite/${name}.js` : `./${name}.ts`;
-  return new Worker(new URL(file, import.meta.url));
-}
-
 /** What a thread that died says, without the lines of source around it. */
 const plain = (message: string): string =>
   /^(?:\w*error): (.*)$/im.exec(message)?.[1] ?? message.split("\n", 1).join();
@@ -46,7 +40,7 @@ function startWriter(
   options: WriterOptions,
   { onCommit, onFlush }: { onCommit: () => void; onFlush: (reply: FlusherReply) => void },
 ) {
-  const worker = startWorker("writer.worker");
+  const worker = startWorker("sqlite/writer.worker");
   /** Who waits for a reply, in the order of the calls, which is that of the replies. */
   const waiting: PromiseWithResolvers<string>[] = [];
   let broken: Error | null = null;
@@ -93,7 +87,7 @@ function startWriter(
 
 function startFlusher(options: FlusherOptions, onFailed: (error: FlushFailed) => void) {
   const { shared } = options;
-  const worker = startWorker("flush.worker");
+  const worker = startWorker("sqlite/flush.worker");
   const stopped = Promise.withResolvers<void>();
   let committed = 0;
   let durable = 0;
@@ -172,7 +166,7 @@ function startCopier(
     onFlushFailed: (message: string) => void;
   },
 ) {
-  const worker = startWorker("checkpoint.worker");
+  const worker = startWorker("sqlite/checkpoint.worker");
   const stopped = Promise.withResolvers<void>();
   worker.postMessage(options, [options.writer]);
   worker.onmessage = ({ data }: MessageEvent<Failure | typeof STOPPED>) => {

@@ -16,6 +16,15 @@ BEGIN
   RAISE EXCEPTION USING MESSAGE = TG_ARGV[0], ERRCODE = 'P0001';
 END $$;
 
+-- Ends a batch of which a row is not as it was read.
+CREATE FUNCTION expect_rows(changed BIGINT, wanted BIGINT) RETURNS BIGINT LANGUAGE plpgsql AS $$
+BEGIN
+  IF changed <> wanted THEN
+    RAISE EXCEPTION '% rows were as they were read, of %', changed, wanted USING ERRCODE = '40001';
+  END IF;
+  RETURN changed;
+END $$;
+
 CREATE TABLE bank (
   id BIGINT PRIMARY KEY CONSTRAINT one_bank CHECK (id = 1),
   code TEXT NOT NULL,
@@ -54,8 +63,8 @@ CREATE TABLE appliances (
   open_since BIGINT,
   -- Set from an unclean end until what it left open was looked at.
   interrupted_since BIGINT,
-  started_at BIGINT,
-  version TEXT
+  -- When it last wrote, by the database's clock.
+  seen_at BIGINT
 ) WITH (fillfactor = 50);
 
 -- Every purchase writes its account's row twice, and no index has what it changes: where the new

@@ -2,6 +2,7 @@
 // paused. They are read anew when another connection has changed anything, so that an admin's
 // change is in force for the very next batch.
 
+import type { Database } from "bun:sqlite";
 import {
   applicableLimits,
   type FindLimit,
@@ -9,21 +10,20 @@ import {
   type LimitScope,
   type Limits,
 } from "../../domain/limits.ts";
-import type { Sql } from "./sql.ts";
 
 type LimitDbRow = { scope: LimitScope; scope_key: string } & LimitFigures;
 
 const LIMIT = `SELECT scope, scope_key, min, max, day_amount AS dayAmount, day_count AS dayCount,
     month_amount AS monthAmount, month_count AS monthCount FROM limits`;
 
-type Rules = {
+type Known = {
   readonly salesPaused: boolean;
   /** All but those of single accounts, of which there may be many. */
   readonly limits: ReadonlyMap<string, LimitFigures>;
   readonly hasAccountLimits: boolean;
 };
 
-export function rulesOn(db: Sql) {
+export function rulesOn(db: Database) {
   const dataVersion = db.query("PRAGMA data_version");
   // A restored bank sells nothing until what it has forgotten is acknowledged.
   const selectPaused = db.query(
@@ -34,9 +34,9 @@ export function rulesOn(db: Sql) {
   const selectAccountLimit = db.query(`${LIMIT} WHERE scope = 'account' AND scope_key = ?`);
   const anyAccountLimit = db.query("SELECT 1 FROM limits WHERE scope = 'account' LIMIT 1");
   let version = -1;
-  let known: Rules | null = null;
+  let known: Known | null = null;
 
-  function rules(): Rules {
+  function rules(): Known {
     known ??= {
       salesPaused: (selectPaused.get() as { paused: number }).paused === 1,
       limits: new Map(
