@@ -8,6 +8,7 @@ import { assertNoDemo, DEMO_IDENTITY, initDemo } from "../src/demo.ts";
 import { formatAmount, minor } from "../src/domain/money.ts";
 import { isLoopback } from "../src/http/listen.ts";
 import {
+  assertSharedVacant,
   assertVacant,
   INIT_RULES,
   initBank,
@@ -15,11 +16,18 @@ import {
   type NewBank,
   readListen,
 } from "../src/init.ts";
-import { HANDOVER_FILE, withoutTrailingNewline } from "../src/keys.ts";
+import { HANDOVER_FILE } from "../src/keys.ts";
 import { quoted } from "../src/printable.ts";
 import { UNIT_FILE } from "../src/service.ts";
 import { SERVICE, SERVICE_DATA_DIR } from "../src/service-unit.ts";
 import { nameOfUser } from "../src/users.ts";
+import {
+  addOwnerOptions,
+  addPasswordOption,
+  type DatabaseOptions,
+  refuseTwoPipes,
+  sharedPlaceOf,
+} from "./database-options.ts";
 import { Failure } from "./failure.ts";
 import {
   type AgreedSecret,
@@ -30,24 +38,25 @@ import {
   generated,
   QUESTIONS,
 } from "./init-questions.ts";
-import { inputName, readInput } from "./input.ts";
+import { readSecretFile } from "./input.ts";
 import { facts } from "./output.ts";
 import { canAsk } from "./prompt.ts";
 import { type CommonOptions, command, dataDirOf, withoutBank } from "./session.ts";
 import { whoIsIt } from "./who.ts";
 
-type InitOptions = CommonOptions & {
-  readonly input: boolean;
-  readonly demo?: true;
-  readonly bankCode?: string;
-  readonly currency?: string;
-  readonly timeZone?: string;
-  readonly country?: string;
-  readonly minorDigits?: string;
-  readonly signatureSecretFile?: string;
-  readonly generateSignatureSecret?: true;
-  readonly listen?: string;
-};
+type InitOptions = CommonOptions &
+  DatabaseOptions & {
+    readonly input: boolean;
+    readonly demo?: true;
+    readonly bankCode?: string;
+    readonly currency?: string;
+    readonly timeZone?: string;
+    readonly country?: string;
+    readonly minorDigits?: string;
+    readonly signatureSecretFile?: string;
+    readonly generateSignatureSecret?: true;
+    readonly listen?: string;
+  };
 
 /** The answers of the flags and, on a terminal, of the person for the rest. */
 async function answersOf(options: InitOptions, asking: boolean): Promise<Partial<Answers>> {
@@ -75,15 +84,6 @@ function minorDigitsOf(options: InitOptions, currency: string): number {
   return Number(options.minorDigits);
 }
 
-/** Reads the secret in the file that an option names; says nothing of what stands in it. */
-export function readSecretFile(file: string, option: string): string {
-  const secret = withoutTrailingNewline(Buffer.from(readInput(file, option)).toString("utf8"));
-  if (secret === "") {
-    throw new Failure("usage", `${option}: ${inputName(file)} is empty: it must hold the secret`);
-  }
-  return secret;
-}
-
 /** The secret of the flags or, on a terminal, of the person; null where there is none yet. */
 async function secretOf(options: InitOptions, asking: boolean): Promise<AgreedSecret | null> {
   const { signatureSecretFile: file, generateSignatureSecret: generate } = options;
@@ -100,6 +100,9 @@ async function secretOf(options: InitOptions, asking: boolean): Promise<AgreedSe
 /** Makes the bank to try things on: all that is asked for it is where. */
 function demo(options: InitOptions) {
   const dataDir = dataDirOf(options);
+  if (options.database !== undefined) {
+    throw new Failure("usage", "a demo has its database in its folder: leave --database out");
+  }
   if (options.dryRun === true) assertNoDemo(dataDir);
   else initDemo(dataDir, whoIsIt("the demo bank"));
   const { code, currency, minorDigits, timeZone, country } = DEMO_IDENTITY;
@@ -177,12 +180,18 @@ function report(bank: NewBank, dataDir: string, secret: AgreedSecret | null): st
   ].join("\n");
 }
 
-async function init(options: InitOptions) {
+async function makeBank(options: InitOptions) {
   if (options.demo === true) return demo(options);
+  refuseTwoPipes({
+    "--signature-secret-file": options.signatureSecretFile,
+    "--database-password-file": options.databasePasswordFile,
+    "--database-owner-password-file": options.databaseOwnerPasswordFile,
+  });
   const asking = options.input && canAsk({ json: options.json === true });
   if (asking)
     clack.intro("A new bank: Enter takes what is shown, and nothing is made before the end");
   const answers = await answersOf(options, asking);
+  const shared = await sharedPlaceOf(options, asking);
   const secret = await secretOf(options, asking);
   const { dataDir: folder = "", bankCode: code = "", currency = "", country = "" } = answers;
   const dataDir = resolve(folder);
@@ -200,10 +209,12 @@ async function init(options: InitOptions) {
     handOver: secret?.handOver === true,
     ...(listen === null ? {} : { listen }),
   };
-  if (options.dryRun === true) assertVacant(dataDir);
-  else {
+  if (options.dryRun === true) {
+    assertVacant(dataDir);
+    if (shared !== null) assertSharedVacant(shared);
+  } else {
     if (asking && options.yes !== true) await askToMake(facts(factsOf(bank, dataDir)));
-    initBank(dataDir, bank, secret?.secret ?? null);
+    initBank(dataDir, bank, secret?.secret ?? null, shared);
   }
   return {
     json: { dataDir, ...identity, signatureRequired: secret !== null },
@@ -211,8 +222,18 @@ async function init(options: InitOptions) {
   };
 }
 
+const databaseOptions = (command: Command): Command =>
+  addOwnerOptions(
+    addPasswordOption(
+      command.option(
+        "--database <url>",
+        "a PostgreSQL that several appliances share, for the role that serves; not a file here",
+      ),
+    ),
+  );
+
 export function register(program: Command): void {
-  command(program, {
+  const init = command(program, {
     form: "init",
     summary: "Make a new bank in an empty folder; asks what the flags do not say",
     kind: "make",
@@ -221,8 +242,12 @@ export function register(program: Command): void {
       "init --no-input --data-dir ./bank --bank-code ACME --currency ZAR " +
         "--time-zone Africa/Johannesburg --country ZA --signature-secret-file ./secret",
       "init --demo --data-dir demo",
+      "init --database postgres://transact_bank@db1,db2/bank --database-password-file ./password " +
+        "--database-owner postgres://transact_bank_owner@db1,db2/bank " +
+        "--database-owner-password-file ./owner-password   # asks the rest",
     ],
-  })
+  });
+  databaseOptions(init)
     .option("--no-input", "ask nothing: every answer is a flag")
     .option("--demo", "make a bank to try things on, with accounts in every state; asks nothing")
     .option("--bank-code <code>", "the head of every reference: 2-16 capital letters and digits")
@@ -233,5 +258,5 @@ export function register(program: Command): void {
     .option("--listen <address:port>", "where the server listens (default: 127.0.0.1:8080)")
     .option("--signature-secret-file <file>", "holds the secret; signatures are then required")
     .option("--generate-signature-secret", "make one, and a file of it for Clickatell in keys/")
-    .action(withoutBank<InitOptions>(init));
+    .action(withoutBank<InitOptions>(makeBank));
 }

@@ -1,6 +1,7 @@
 // What a command reads from a file that a person names; "-" is standard input.
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
+import { withoutTrailingNewline } from "../src/keys.ts";
 import { Failure } from "./failure.ts";
 
 const STANDARD_INPUT = "-";
@@ -30,4 +31,13 @@ export function readInput(file: string, what: string): Uint8Array {
     if (code === "ENOENT") throw new Failure("usage", `${what}: there is no file ${file}`);
     throw new Failure("failed", `${what}: ${inputName(file)} cannot be read (${message})`);
   }
+}
+
+/** Reads the secret in the file that an option names; says nothing of what stands in it. */
+export function readSecretFile(file: string, option: string): string {
+  const secret = withoutTrailingNewline(Buffer.from(readInput(file, option)).toString("utf8"));
+  if (secret === "") {
+    throw new Failure("usage", `${option}: ${inputName(file)} is empty: it must hold the secret`);
+  }
+  return secret;
 }

@@ -10,8 +10,7 @@ import { openSqliteStore } from "../src/storage/sqlite/store.ts";
 import { perform } from "./control.ts";
 import { refuseOfBank } from "./deliver.ts";
 import { Failure } from "./failure.ts";
-import { readSecretFile } from "./init.ts";
-import { fileOnDisk, readInput } from "./input.ts";
+import { fileOnDisk, readInput, readSecretFile } from "./input.ts";
 import { note } from "./output.ts";
 import { askPassphrase, canAsk, confirm } from "./prompt.ts";
 import {

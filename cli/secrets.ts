@@ -14,7 +14,7 @@ import {
 import { retired, rotated, rotateRefusal } from "../src/secrets.ts";
 import { perform } from "./control.ts";
 import { Failure } from "./failure.ts";
-import { readSecretFile } from "./init.ts";
+import { readSecretFile } from "./input.ts";
 import { facts } from "./output.ts";
 import { canAsk } from "./prompt.ts";
 import { registerExport, registerImport } from "./secrets-move.ts";

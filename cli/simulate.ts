@@ -28,8 +28,7 @@ import purchaseScenario from "../src/conformance/scenarios/purchase.toml" with {
 import releaseScenario from "../src/conformance/scenarios/release.toml" with { type: "text" };
 import { runStorm, type Storm } from "../src/conformance/storm.ts";
 import { EXIT, Failure } from "./failure.ts";
-import { readSecretFile } from "./init.ts";
-import { readInput } from "./input.ts";
+import { readInput, readSecretFile } from "./input.ts";
 import { note } from "./output.ts";
 import { confirmByName } from "./prompt.ts";
 import {

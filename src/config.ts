@@ -211,8 +211,20 @@ export function readConfig(dataDir: string): Config {
 /** Where a server listens. */
 export type Listen = Pick<Config, "host" | "port">;
 
+const EXAMPLE_ADDRESS =
+  "postgres://transact_bank@db1:5432,db2:5432/bank?sslrootcert=/etc/ssl/db-ca.pem";
+
 /** What `init` writes: every key with its default as a comment, so that a reader finds it. */
-export function newConfigText(requireSignature: boolean, listen: Listen = DEFAULT_CONFIG): string {
+export function newConfigText({
+  requireSignature,
+  database,
+  listen = DEFAULT_CONFIG,
+}: {
+  readonly requireSignature: boolean;
+  readonly database: string | null;
+  readonly listen?: Listen;
+}): string {
+  const address = database ?? EXAMPLE_ADDRESS;
   const host = `${listen.host === DEFAULT_CONFIG.host ? "# " : ""}host = "${listen.host}"`;
   const port = `${listen.port === DEFAULT_CONFIG.port ? "# " : ""}port = ${listen.port}`;
   return `# transact-bank's configuration; read when "serve" starts; docs/configuration.md
@@ -227,7 +239,7 @@ ${port}
 
 # Several appliances on one PostgreSQL instead of the database in this folder (docs/scale.md); the
 # password stands in keys/database.password.
-# database = "postgres://transact_bank@db1:5432,db2:5432/bank?sslrootcert=/etc/ssl/db-ca.pem"
+${database === null ? "# " : ""}database = "${address}"
 
 # How long a reserve may take before it answers 2060, in milliseconds.
 # reserve_budget_ms = 1800

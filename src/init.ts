@@ -5,13 +5,17 @@ import { isIP } from "node:net";
 import { join } from "node:path";
 import { code as currencyOf } from "currency-codes";
 import { isSupportedCountry } from "libphonenumber-js/max";
-import { CONFIG_FILE, DEFAULT_CONFIG, type Listen, newConfigText } from "./config.ts";
+import { sharedDatabaseOf } from "./bank.ts";
+import { CONFIG_FILE, DEFAULT_CONFIG, type Listen, newConfigText, readConfig } from "./config.ts";
 import { isBankCode } from "./domain/identifiers.ts";
 import { isTimeZone } from "./domain/local-time.ts";
 import { isOwnFile, makeFolderDurably, writeFileDurably } from "./files.ts";
-import { createKeys, writeHandover, writeSecret } from "./keys.ts";
+import { createKeys, writeDatabasePassword, writeHandover, writeSecret } from "./keys.ts";
 import { CannotOpen } from "./storage/cannot-open.ts";
 import { pinKeyCheck } from "./storage/pins.ts";
+import { type Address, readAddress } from "./storage/postgres/address.ts";
+import { assertEmptyDatabase, createSharedBank, versionOf } from "./storage/postgres/migrate.ts";
+import { identityOf, onDatabase, type Place, placeOf } from "./storage/postgres/reach.ts";
 import { inspect } from "./storage/sqlite/inspect.ts";
 import { assertNoBank, createDatabase } from "./storage/sqlite/open.ts";
 import type { BankIdentity } from "./storage/store.ts";
@@ -35,6 +39,7 @@ export function readListen(text: string): Listen | null {
 /** True where a folder has a bank in it; what a killed init left is none. */
 export function isBankThere(dataDir: string): boolean {
   try {
+    if (sharedDatabaseOf(dataDir, readConfig(dataDir)) !== null) return true;
     inspect(dataDir, 0);
     return true;
   } catch {
@@ -78,28 +83,86 @@ export function assertVacant(dataDir: string): void {
   if (holdsForeignFiles(dataDir)) {
     throw new CannotOpen(`${dataDir} is not empty: name a folder that is, or does not exist`);
   }
-  assertNoBank(dataDir);
+  const shared = sharedDatabaseOf(dataDir, readConfig(dataDir));
+  if (shared === null) assertNoBank(dataDir);
+  else if (onDatabase(placeOf(shared), versionOf) !== 0) {
+    throw new CannotOpen(
+      `${dataDir} is of a bank already, in the database that its config.toml names`,
+    );
+  }
+}
+
+/** A PostgreSQL database for the bank: as its appliances use it, and as whoever makes the tables. */
+export type SharedPlace = {
+  /** What stands in config.toml. */
+  readonly database: string;
+  /** SECRET. The serving role's; null where it needs none. */
+  readonly password: string | null;
+  readonly owner: { readonly address: Address; readonly password: string | null };
+};
+
+const OWNER = {
+  name: "transact-bank init",
+  from: "--database-owner",
+  passwordFrom: "--database-owner-password-file",
+};
+
+/** The same database as the role sees it that serves. */
+const servingPlace = ({ database, password }: SharedPlace): Place => ({
+  ...{ address: readAddress(database), password, name: OWNER.name },
+  from: "--database",
+  passwordFrom: "--database-password-file",
+});
+
+/** Throws CannotOpen where no bank can be made in a database; changes nothing. */
+export function assertSharedVacant(shared: SharedPlace): void {
+  const serving = onDatabase(servingPlace(shared), identityOf);
+  const owner: Place = { ...OWNER, ...shared.owner };
+  onDatabase(owner, (db) => {
+    if (identityOf(db) !== serving) {
+      throw new CannotOpen("--database and --database-owner lead to two databases: name one");
+    }
+    assertEmptyDatabase(db, owner);
+  });
 }
 
 /**
- * Makes the bank. `signatureSecret` makes signatures required.
- * Throws CannotOpen where the folder holds a bank or anything else.
+ * Makes the bank. `signatureSecret` makes signatures required; `shared` makes it in a database
+ * elsewhere. Throws CannotOpen where the folder holds a bank or anything else, or the database does.
  */
-export function initBank(dataDir: string, bank: NewBank, signatureSecret: string | null): void {
+export function initBank(
+  dataDir: string,
+  bank: NewBank,
+  signatureSecret: string | null,
+  shared: SharedPlace | null = null,
+): void {
   assertVacant(dataDir);
+  if (shared !== null) assertSharedVacant(shared);
   makeFolderDurably(dataDir);
   // An empty folder that was there before may be open to others.
   chmodSync(dataDir, 0o700);
   const createdAt = Date.now();
-  createDatabase(dataDir, { ...bank, createdAt }, () => {
+  const prepare = () => {
     const pinKey = createKeys(dataDir);
     if (signatureSecret !== null) {
       const secret = { current: signatureSecret, previous: null, rotatedAt: createdAt };
       writeSecret(dataDir, "signature", secret);
     }
     writeHandover(dataDir, bank.handOver === true ? signatureSecret : null);
-    const config = newConfigText(signatureSecret !== null, bank.listen);
+    if (shared?.password != null) writeDatabasePassword(dataDir, shared.password);
+    const database = shared?.database ?? null;
+    const config = newConfigText({ requireSignature: signatureSecret !== null, database, ...bank });
     writeFileDurably(join(dataDir, CONFIG_FILE), config);
     return { pinKeyCheck: pinKeyCheck(pinKey) };
-  });
+  };
+  if (shared === null) {
+    createDatabase(dataDir, { ...bank, createdAt }, prepare);
+  } else {
+    const { user: servingRole } = readAddress(shared.database);
+    createSharedBank({ ...OWNER, ...shared.owner }, () => ({
+      ...prepare(),
+      bank: { ...bank, createdAt },
+      servingRole,
+    }));
+  }
 }

@@ -10,8 +10,8 @@ import { OUTCOMES } from "./domain/outcomes.ts";
 import { roomOf } from "./files.ts";
 import { mostFiles } from "./http/listen.ts";
 import type { Live } from "./live.ts";
-import { overviewAt } from "./overview.ts";
-import type { Overview, Store } from "./storage/store.ts";
+import type { Glance } from "./overview.ts";
+import type { Overview } from "./storage/store.ts";
 
 /** All that the metrics are read from, at one moment. */
 type Facts = {
@@ -235,21 +235,23 @@ const FRESH_MS = 1_000;
 
 export type MetricsSource = {
   readonly dataDir: string;
-  readonly store: Store;
+  /** What the database tells; it may take its time. */
+  readonly glance: () => Promise<Glance>;
   readonly config: Config;
   readonly counters: Counters;
   readonly live: () => Live;
 };
 
-function factsOf({ dataDir, store, config, counters, live }: MetricsSource): Facts {
+async function factsOf({ dataDir, glance, config, counters, live }: MetricsSource): Promise<Facts> {
   const now = Date.now();
   const { freeBytes } = roomOf(dataDir);
-  const { code, salesPaused } = store.bank();
+  const { bank, overview } = await glance();
+  const { code, salesPaused } = bank;
   return {
     now,
     live: live(),
     counters,
-    overview: overviewAt(now, { store, config }),
+    overview,
     salesPaused: salesPaused !== null,
     newestBackupAt: newestBackup(dataDir, config, code)?.createdAt ?? null,
     diskFreeBytes: freeBytes,
@@ -266,13 +268,13 @@ export function serveMetrics(port: number, source: MetricsSource) {
     port,
     reusePort: false,
     development: false,
-    fetch(request) {
+    async fetch(request) {
       if (request.method !== "GET" || URL.parse(request.url)?.pathname !== "/metrics") {
         return new Response("Metrics are at GET /metrics\n", { status: 404 });
       }
       const nowMs = performance.now();
       if (nowMs - madeAtMs >= FRESH_MS) {
-        text = metricsText(factsOf(source));
+        text = metricsText(await factsOf(source));
         madeAtMs = nowMs;
       }
       return new Response(text, { headers: { "content-type": TEXT_FORMAT } });

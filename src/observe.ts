@@ -5,11 +5,11 @@ import type { Engine } from "./engine/engine.ts";
 import { messageOf } from "./errors.ts";
 import { liveOf, serveLive } from "./live.ts";
 import { serveMetrics } from "./metrics.ts";
-import type { Store } from "./storage/store.ts";
+import type { Glance } from "./overview.ts";
 
 export type Observed = {
   readonly dataDir: string;
-  readonly store: Store;
+  readonly glance: () => Promise<Glance>;
   readonly config: Config;
   readonly url: string;
   readonly engine: Engine;

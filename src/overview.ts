@@ -1,7 +1,10 @@
 // What the database tells of the bank at a glance, for status and the metrics.
 import type { Config } from "./config.ts";
 import { listedBefore } from "./domain/business-days.ts";
-import type { Overview, Store } from "./storage/store.ts";
+import type { Bank, Overview, Store } from "./storage/store.ts";
+
+/** What the metrics show of the bank. */
+export type Glance = { readonly bank: Bank; readonly overview: Overview };
 
 export function overviewAt(
   now: number,
@@ -13,3 +16,8 @@ export function overviewAt(
     listedBefore(now, { timeZone, weekend, holidays: new Set(holidays) }),
   );
 }
+
+export const glanceAt = (
+  now: number,
+  from: { readonly store: Store; readonly config: Config },
+): Glance => ({ bank: from.store.bank(), overview: overviewAt(now, from) });

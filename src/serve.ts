@@ -7,6 +7,7 @@ import { createCounters } from "./counters.ts";
 import { withToldBuyers } from "./demo.ts";
 import { createEngine, type Engine } from "./engine/engine.ts";
 import { closeToOthers } from "./files.ts";
+import { glancesOf } from "./glance.ts";
 import { createApp } from "./http/app.ts";
 import type { Authentication } from "./http/authenticate.ts";
 import { isLoopback, listen } from "./http/listen.ts";
@@ -192,6 +193,7 @@ export function serve(options: ServeOptions): Served {
       {
         clock: systemClock,
         reserveBudgetMs: config.reserve_budget_ms,
+        handsOverAhead: opened.shared === null,
         onFatal,
         onTrouble: options.onTrouble,
         onBatch: counters.batch,
@@ -207,8 +209,9 @@ export function serve(options: ServeOptions): Served {
     const { url } = listener;
     const tlsExpiresAt = () => certificate?.expiresAt ?? null;
     const logLevel = log.level;
+    const glances = glancesOf(dataDir, opened);
     const observer = observe(
-      { dataDir, store, config, url, engine, counters, logLevel, tlsExpiresAt },
+      { dataDir, glance: glances.read, config, url, engine, counters, logLevel, tlsExpiresAt },
       lasting,
     );
     const unwatch = interrupted === null ? () => {} : engine.watchInterrupted(interrupted);
@@ -228,6 +231,7 @@ export function serve(options: ServeOptions): Served {
       },
       async close() {
         observer.close();
+        glances.close();
         await listener.close();
         unwatch();
         // Its lines need room among what is written.

@@ -175,7 +175,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "2060-in-commit-not-undone",
     file: ENGINE,
-    text: "if (pending.overtaken) undo(pending);",
+    text: "if (pending.overtaken || isLateRepeat) undo(pending);",
     replacement: "",
     breaks: "what was told 2060 while it was committed is undone",
     tests: ["test/engine/applying.test.ts", ...ENGINE_TESTS],

@@ -37,6 +37,11 @@ export type ResultAnswer = "accepted" | "unmatched" | "late" | "overloaded";
 export type EngineOptions = {
   readonly clock: Clock;
   readonly reserveBudgetMs: number;
+  /**
+   * Whether the store gains by a batch that is handed over before it has done the last one. One that
+   * waits for another machine gains more by the larger batch that comes of waiting.
+   */
+  readonly handsOverAhead?: boolean;
   /** The flush failed: nothing that waits may be answered, and the process must end. */
   readonly onFatal: (error: unknown) => void;
   /** One operation failed alone, or a batch that is tried again; for the log. */
@@ -66,6 +71,8 @@ const MOST_OUTSTANDING_BODIES = 100_000_000;
 const IDLE_MS = 1_000;
 /** How often deadlines are looked at. */
 const SWEEP_MS = 20;
+/** A store that is so long over one batch does not answer. */
+const SILENT_MS = 2_000;
 /** Before a batch is tried again: while another process writes, and after any other trouble. */
 const RETRY_BUSY_MS = 2;
 const RETRY_MS = 100;
@@ -99,7 +106,15 @@ function keptBody(operation: Operation): number {
 
 export function createEngine(
   store: Store,
-  { clock, reserveBudgetMs, onFatal, onTrouble, onBatch, onFlush }: EngineOptions,
+  {
+    clock,
+    reserveBudgetMs,
+    handsOverAhead = true,
+    onFatal,
+    onTrouble,
+    onBatch,
+    onFlush,
+  }: EngineOptions,
 ) {
   /** Undoing what was told 2060 comes before any other decision. */
   let urgent: Pending[] = [];
@@ -128,6 +143,8 @@ export function createEngine(
   let failed = false;
   /** Why no batch could be committed the last time, or null. */
   let trouble: unknown = null;
+  /** Since when the store works on the oldest batch that it has. */
+  let applyingSinceMs = 0;
   let onDrained: (() => void)[] = [];
   /** When the last operation came in; null once it is noted that nobody waits. */
   let busyAtMs: number | null = null;
@@ -328,6 +345,7 @@ export function createEngine(
    */
   function storeTakesOne(): boolean {
     if (applying.length === 0) return true;
+    if (!handsOverAhead) return false;
     const worthACommit = Math.max(LEAST_AHEAD, waiting.size / 4);
     return (
       applying.length === 1 &&
@@ -375,6 +393,7 @@ export function createEngine(
       if (!isReserve(pending) || !expiring.has(pending.operation.request.requestId)) continue;
       pending.operation = { ...pending.operation, told: "timeOut" };
     }
+    if (applying.length === 0) applyingSinceMs = monotonicMs;
     applying.push(batch);
     const operations = batch.map(({ operation }) => operation);
     store.applyBatch(operations, { now, monotonicMs, openSince: openSince(batch, now) }).then(
@@ -386,6 +405,7 @@ export function createEngine(
   function batchApplied(batch: readonly Pending[], outcomes: readonly OperationOutcome[]): void {
     if (failed) return;
     applying.shift();
+    applyingSinceMs = clock.monotonicMs();
     trouble = null;
     onBatch?.(batch.length);
     for (const [index, pending] of batch.entries()) applied(pending, outcomes[index]);
@@ -409,7 +429,10 @@ export function createEngine(
       if (outcome?.kind === "reserve" && outcome.fresh) {
         undurable.set(requestId, (undurable.get(requestId) ?? 0) + 1);
       }
-      if (pending.overtaken) undo(pending);
+      // A repeat that was told 2060 as well: what its first one holds would never get a result.
+      const isLateRepeat =
+        pending.isRecordOfExpiry && outcome?.kind === "reserve" && !outcome.fresh;
+      if (pending.overtaken || isLateRepeat) undo(pending);
       correctEarlier(pending);
     } else if (pending.overtaken) {
       correctLate(pending);
@@ -623,6 +646,8 @@ export function createEngine(
     notReady(): string | null {
       if (failed) return "a flush to the disk failed";
       if (trouble !== null) return "the database cannot be written";
+      const silentMs = applying.length === 0 ? 0 : clock.monotonicMs() - applyingSinceMs;
+      if (silentMs > SILENT_MS) return "the database does not answer";
       if (waiting.size >= MOST_WAITING) return "overloaded";
       return null;
     },

@@ -13,6 +13,7 @@ import { readReceiptKey } from "../../src/keys.ts";
 import type { Log } from "../../src/log.ts";
 import type { SqliteStore } from "../../src/storage/sqlite/store.ts";
 import type { By, NewAccount, Result, Store } from "../../src/storage/store.ts";
+import { postgresEngine } from "../postgres/engine.ts";
 
 export const BY: By = {
   loginUid: null,
@@ -71,19 +72,32 @@ export function bankFolder({ secret = null, config = "" }: BankFolderOptions = {
     country: "ZA",
     demo: false,
   };
-  initBank(dataDir, identity, secret);
+  const shared = postgresEngine();
+  if (shared === null) initBank(dataDir, identity, secret);
+  else shared.initBank(dataDir, identity, secret);
   if (config !== "") {
     const file = join(dataDir, "config.toml");
     writeFileSync(file, `${config}\n${readFileSync(file, "utf8")}`);
   }
-  return { dataDir, remove: () => rmSync(folder, { recursive: true }) };
+  return {
+    dataDir,
+    remove() {
+      shared?.dropDatabase(dataDir);
+      rmSync(folder, { recursive: true });
+    },
+  };
 }
 
 export type BankFolderOptions = { readonly secret?: string | null; readonly config?: string };
 
-/** Every file of a data dir but those in keys/, in one text that keeps each byte. */
+/** Every file of a data dir, and of its database's server, but those in keys/, in one text. */
 export function bytesOutsideKeys(dataDir: string): string {
-  return readdirSync(dataDir, { recursive: true, withFileTypes: true })
+  const folders = [
+    dataDir,
+    ...(postgresEngine() === null ? [] : [postgresEngine()?.files() ?? ""]),
+  ];
+  return folders
+    .flatMap((folder) => readdirSync(folder, { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile() && !entry.parentPath.endsWith("keys"))
     .map((entry) => readFileSync(join(entry.parentPath, entry.name), "latin1"))
     .join("\n");

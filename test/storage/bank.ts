@@ -12,8 +12,9 @@ import type { ReserveRequest } from "../../src/domain/reserve.ts";
 import type { ResultRequest } from "../../src/domain/result.ts";
 import { initBank } from "../../src/init.ts";
 import { readPinKey } from "../../src/keys.ts";
+import { openPostgresStore, type PostgresOptions } from "../../src/storage/postgres/store.ts";
 import { DATABASE_FILE } from "../../src/storage/sqlite/open.ts";
-import { openSqliteStore, type SqliteStore } from "../../src/storage/sqlite/store.ts";
+import { openSqliteStore, type SqliteStoreOptions } from "../../src/storage/sqlite/store.ts";
 import type {
   BankIdentity,
   By,
@@ -25,7 +26,9 @@ import type {
   ReserveOperation,
   Result,
   ResultOperation,
+  Store,
 } from "../../src/storage/store.ts";
+import { type PostgresEngine, postgresEngine } from "../postgres/engine.ts";
 
 /** Who the tests are, in the journal. */
 export const BY: By = {
@@ -160,7 +163,7 @@ export type TestClock = {
 
 export type TemporaryBank = {
   readonly dataDir: string;
-  readonly store: SqliteStore;
+  readonly store: Store;
   readonly config: Config;
   readonly clock: TestClock;
   /** Applies operations in one batch, at the clock's time. */
@@ -194,38 +197,105 @@ export type TemporaryBankOptions = {
   readonly serving?: boolean;
 };
 
-/** Makes a bank in a new folder and opens its store, as src/bank.ts does but with our clock. */
+/** What a test does beside the store, in the way of the engine under test. */
+type Beside = {
+  readonly store: Store;
+  readonly sql: TemporaryBank["sql"];
+  /** Statements in one commit; with nothing checked, to damage things. */
+  readonly together: (statements: readonly string[], unchecked: boolean) => void;
+  readonly close: () => void;
+};
+
+function sqliteBeside(dataDir: string, options: SqliteStoreOptions): Beside {
+  const file = join(dataDir, DATABASE_FILE);
+  const store = openSqliteStore(dataDir, options);
+  return {
+    store,
+    sql(text, ...values) {
+      const db = new Database(file, { strict: true });
+      try {
+        db.run("PRAGMA busy_timeout = 5000");
+        db.run("PRAGMA foreign_keys = ON");
+        return db.query(text).all(...values) as Record<string, unknown>[];
+      } finally {
+        db.close();
+      }
+    },
+    together(statements, unchecked) {
+      const db = new Database(file, { strict: true });
+      try {
+        db.run(`PRAGMA foreign_keys = ${unchecked ? "OFF" : "ON"}`);
+        if (unchecked) db.run("PRAGMA ignore_check_constraints = ON");
+        db.transaction(() => {
+          for (const statement of statements) db.run(statement);
+        })();
+      } finally {
+        db.close();
+      }
+    },
+    close: () => store.close(),
+  };
+}
+
+function postgresBeside(
+  engine: PostgresEngine,
+  { dataDir, from }: { dataDir: string; from: string | null },
+  options: Omit<PostgresOptions, "database" | "name">,
+): Beside {
+  const database = engine.newDatabase(dataDir, from);
+  const store = openPostgresStore({ ...options, ...database });
+  return {
+    store,
+    sql: (text, ...values) =>
+      engine
+        .sqlOf(dataDir)
+        .query(text)
+        .all(...values) as never,
+    together(statements, unchecked) {
+      const db = engine.sqlOf(dataDir);
+      db.transaction(() => {
+        if (unchecked) db.query("SET LOCAL session_replication_role = replica").run();
+        for (const statement of statements) db.query(statement).run();
+      }).immediate();
+    },
+    close() {
+      store.close();
+      engine.dropDatabase(dataDir);
+    },
+  };
+}
+
+/**
+ * Makes a bank in a new folder and opens its store, as src/bank.ts does but with our clock: on SQLite,
+ * or on PostgreSQL where test/postgres/engine.ts was loaded before.
+ */
 export function temporaryBank(options: TemporaryBankOptions = {}): TemporaryBank {
   const folder = mkdtempSync(join(tmpdir(), "transact-bank-"));
   const dataDir = join(folder, "bank");
-  if (options.copyOf !== undefined) cpSync(options.copyOf, dataDir, { recursive: true });
-  else initBank(dataDir, { ...IDENTITY, ...options.identity }, options.signatureSecret ?? null);
+  const identity = { ...IDENTITY, ...options.identity };
+  const shared = postgresEngine();
+  const from = options.copyOf ?? null;
+  if (from !== null) cpSync(from, dataDir, { recursive: true });
+  else if (shared === null) initBank(dataDir, identity, options.signatureSecret ?? null);
+  else shared.initBank(dataDir, identity, options.signatureSecret ?? null);
   if (options.config !== undefined) writeFileSync(join(dataDir, CONFIG_FILE), options.config);
   const config = readConfig(dataDir);
   let now = MONDAY_MORNING;
-  const store = openSqliteStore(dataDir, {
-    serving: options.serving === true,
+  const opened = {
     now: () => now,
     newUuid: Bun.randomUUIDv7,
     policy: { pinPolicy: config.pin_policy, pinMaxTries: config.pin_max_tries },
     pinKey: readPinKey(dataDir),
-  });
+  };
+  const beside =
+    shared === null
+      ? sqliteBeside(dataDir, { ...opened, serving: options.serving === true })
+      : postgresBeside(shared, { dataDir, from }, opened);
+  const { store } = beside;
   const accounts = options.accounts ?? ACCOUNTS;
   done(store.addAccounts(BY, "accounts add", accounts, false));
   if (accounts.some(({ number }) => number === "1005")) done(store.setPin(BY, "1005", PIN));
 
-  function onOwnConnection(foreignKeys: "ON" | "OFF", statements: readonly string[]): void {
-    const db = new Database(join(dataDir, DATABASE_FILE), { strict: true });
-    try {
-      db.run(`PRAGMA foreign_keys = ${foreignKeys}`);
-      if (foreignKeys === "OFF") db.run("PRAGMA ignore_check_constraints = ON");
-      db.transaction(() => {
-        for (const statement of statements) db.run(statement);
-      })();
-    } finally {
-      db.close();
-    }
-  }
   const apply = (...operations: Operation[]) =>
     store.applyNow(operations, { now, monotonicMs: 0, openSince: now });
   function applyOne<K extends OperationOutcome["kind"]>(
@@ -255,20 +325,11 @@ export function temporaryBank(options: TemporaryBankOptions = {}): TemporaryBank
       applyOne(reserveOperation(requestId, given, authCode), "reserve").outcome,
     result: (requestId, resultCode, given) =>
       applyOne(resultOperation(requestId, resultCode, given), "result").answer,
-    sql(text, ...values) {
-      const db = new Database(join(dataDir, DATABASE_FILE), { strict: true });
-      try {
-        db.run("PRAGMA busy_timeout = 5000");
-        db.run("PRAGMA foreign_keys = ON");
-        return db.query(text).all(...values) as Record<string, unknown>[];
-      } finally {
-        db.close();
-      }
-    },
-    sqlTogether: (...statements) => onOwnConnection("ON", statements),
-    rawSql: (text) => onOwnConnection("OFF", [text]),
+    sql: beside.sql,
+    sqlTogether: (...statements) => beside.together(statements, false),
+    rawSql: (text) => beside.together([text], true),
     close() {
-      store.close();
+      beside.close();
       rmSync(folder, { recursive: true });
     },
   };

@@ -80,9 +80,9 @@ export function namedIn(operations: readonly Operation[], country: string): Name
 
 const query = (sql: string, ...values: Value[]): Query => ({ text: translate(sql).text, values });
 
-/** The texts of a JSON list at a parameter. */
-const texts = (place: string) =>
-  `(SELECT value FROM json_array_elements_text(CAST(CAST(${place} AS TEXT) AS JSON)))`;
+/** One of the texts of a JSON list at a parameter; as an array, so that an index finds them. */
+const oneOf = (place: string) =>
+  `= ANY (ARRAY(SELECT json_array_elements_text(CAST(CAST(${place} AS TEXT) AS JSON))))`;
 
 const SHARE_WITH_BATCHES = query(`SELECT pg_advisory_xact_lock_shared(${WRITE_LOCK})`);
 const OWN_ROW = `UPDATE appliances SET batch = batch + 1, open_since = ?, seen_at = ${nowMs()}
@@ -91,22 +91,23 @@ const OWN_ROW = `UPDATE appliances SET batch = batch + 1, open_since = ?, seen_a
 const LOCK_NAMES = `SELECT pg_advisory_xact_lock(hashtextextended(value, 0))
   FROM (SELECT value FROM json_array_elements_text(CAST(CAST(? AS TEXT) AS JSON))
     ORDER BY hashtextextended(value, 0)) AS names`;
-const ACCOUNT_IDS = `SELECT account_id FROM buyers WHERE buyer_id IN ${texts("?1")}
-  UNION SELECT account_id FROM requests WHERE request_id IN ${texts("?2")}
-  UNION SELECT account_id FROM requests WHERE reference IN ${texts("?3")}`;
+const ACCOUNT_IDS = `SELECT account_id FROM buyers WHERE buyer_id ${oneOf("?1")}
+  UNION SELECT account_id FROM requests WHERE request_id ${oneOf("?2")}
+  UNION SELECT account_id FROM requests WHERE reference ${oneOf("?3")}`;
 const ACCOUNTS = `SELECT id, number, status, ledger_balance, held, overdraft, pin_hash, pin_failures,
     pin_locked, usage, last_reservation
-  FROM accounts WHERE id IN (${ACCOUNT_IDS})`;
-const LOCK_ACCOUNTS = `SELECT id FROM accounts WHERE id IN (${ACCOUNT_IDS})
+  FROM accounts WHERE id = ANY (ARRAY(${ACCOUNT_IDS}))`;
+const LOCK_ACCOUNTS = `SELECT id FROM accounts WHERE id = ANY (ARRAY(${ACCOUNT_IDS}))
   ORDER BY id FOR NO KEY UPDATE`;
 const LOCK_JOURNAL = query(`SELECT pg_advisory_xact_lock(${JOURNAL_LOCK})`);
 const HEAD = query("SELECT id, hash FROM journal WHERE id = (SELECT max(id) FROM journal)");
-const REQUESTS = `${REQUEST} WHERE request_id IN ${texts("?1")} OR reference IN ${texts("?2")}`;
-const BUYERS = `SELECT buyer_id, account_id FROM buyers WHERE buyer_id IN ${texts("?")}`;
-const TOMBSTONES = `SELECT request_id FROM tombstones WHERE request_id IN ${texts("?")}`;
-const BLOCKED = `SELECT buyer_id FROM blocked_buyers WHERE buyer_id IN ${texts("?")}`;
+const REQUESTS = `${REQUEST} WHERE request_id ${oneOf("?1")}
+  UNION ${REQUEST} WHERE reference ${oneOf("?2")}`;
+const BUYERS = `SELECT buyer_id, account_id FROM buyers WHERE buyer_id ${oneOf("?")}`;
+const TOMBSTONES = `SELECT request_id FROM tombstones WHERE request_id ${oneOf("?")}`;
+const BLOCKED = `SELECT buyer_id FROM blocked_buyers WHERE buyer_id ${oneOf("?")}`;
 const UNMATCHED = `SELECT request_id FROM findings
-  WHERE kind = 'unmatched-success' AND request_id IN ${texts("?")}`;
+  WHERE kind = 'unmatched-success' AND request_id ${oneOf("?")}`;
 // A restored bank sells nothing until what it has forgotten is acknowledged.
 const PAUSED = query(
   `SELECT sales_paused_at IS NOT NULL
@@ -115,7 +116,7 @@ const PAUSED = query(
 const LIMITS = `SELECT scope, scope_key, min, max, day_amount AS dayAmount, day_count AS dayCount,
     month_amount AS monthAmount, month_count AS monthCount FROM limits
   WHERE scope <> 'account' OR scope_key IN (SELECT number FROM accounts WHERE id IN
-    (SELECT account_id FROM buyers WHERE buyer_id IN ${texts("?")}))`;
+    (SELECT account_id FROM buyers WHERE buyer_id ${oneOf("?")}))`;
 const STILL_RESERVED = `${REQUEST} WHERE state = 'reserved' AND reserved_at BETWEEN ? AND ?`;
 const nextIds = (table: string) =>
   `SELECT nextval('${table}_id_seq') AS id FROM generate_series(1, ?)`;

@@ -11,25 +11,37 @@ import type { Query } from "./messages.ts";
 /** A column of a list that is bound: its name, its type where that is not BIGINT. */
 type Column = readonly [name: string, type?: "TEXT" | "INTEGER"];
 
-/** SQL for the rows of a JSON list of lists, bound at a parameter. */
-function listed(place: string, columns: readonly Column[]): string {
-  const picked = columns.map(([name, type = "BIGINT"], index) =>
-    type === "TEXT"
-      ? `value ->> ${index} AS ${name}`
-      : `CAST(value ->> ${index} AS ${type}) AS ${name}`,
-  );
-  return `(SELECT ${picked.join(", ")} FROM json_array_elements(CAST(CAST(${place} AS TEXT) AS JSON))) AS x`;
+/** SQL for the rows of a JSON list of objects, bound as the first value. */
+function listed(columns: readonly Column[]): string {
+  const typed = columns.map(([name, type = "BIGINT"]) => `${name} ${type}`).join(", ");
+  return `json_to_recordset(CAST(CAST($1 AS TEXT) AS JSON)) AS x (${typed})`;
 }
 
 type Row = readonly (string | number | null | undefined)[];
 
-function write(text: string, list: readonly Row[]): Query[] {
-  return list.length === 0 ? [] : [{ text, values: [JSON.stringify(list)], lists: true }];
+/** A statement that takes a list of rows. */
+type Writing = { readonly text: string; readonly columns: readonly Column[] };
+
+function write({ text, columns }: Writing, list: readonly Row[]): Query[] {
+  if (list.length === 0) return [];
+  const objects = list.map((row) =>
+    Object.fromEntries(columns.map(([name], index) => [name, row[index] ?? undefined])),
+  );
+  return [{ text, values: [JSON.stringify(objects)], lists: true }];
 }
 
 /** The update changes as many rows as the list has, or the transaction fails. */
-const exactly = (update: string) =>
-  `WITH done AS (${update} RETURNING 1) SELECT expect_rows(count(*), json_array_length(CAST(CAST($1 AS TEXT) AS JSON))) FROM done`;
+const exactly = ({ text, columns }: Writing): Writing => ({
+  text: `WITH done AS (${text} RETURNING 1)
+    SELECT expect_rows(count(*), json_array_length(CAST(CAST($1 AS TEXT) AS JSON))) FROM done`,
+  columns,
+});
+
+/** `text` names the rows of the list by an "@". */
+const listing = (text: string, columns: readonly Column[]): Writing => ({
+  text: text.replace("@", listed(columns)),
+  columns,
+});
 
 const REQUEST_COLUMNS: readonly Column[] = [
   ["id"],
@@ -112,7 +124,7 @@ const REFUSAL_COLUMNS: readonly Column[] = [
 const names = (columns: readonly Column[]) => columns.map(([name]) => name).join(", ");
 
 const insertion = (table: string, columns: readonly Column[], select = names(columns)) =>
-  `INSERT INTO ${table} (${names(columns)}) SELECT ${select} FROM ${listed("$1", columns)}`;
+  listing(`INSERT INTO ${table} (${names(columns)}) SELECT ${select} FROM @`, columns);
 
 const INSERT_REQUESTS = insertion("requests", REQUEST_COLUMNS);
 const INSERT_RECEIPTS = insertion("receipts", RECEIPT_COLUMNS);
@@ -123,50 +135,73 @@ const INSERT_JOURNAL = insertion(
   names(JOURNAL_COLUMNS).replace(/hash$/, "decode(hash, 'hex')"),
 );
 
-const END_REQUESTS =
-  exactly(`UPDATE requests r SET response_code = x.response_code, state = x.state,
+const END_REQUESTS = exactly(
+  listing(
+    `UPDATE requests r SET response_code = x.response_code, state = x.state,
     resolved_at = x.resolved_at, resolved_by = x.resolved_by, result_code = x.result_code
-  FROM ${listed("$1", [
-    ["id"],
-    ["state_before", "TEXT"],
-    ["response_code", "TEXT"],
-    ["state", "TEXT"],
-    ["resolved_at"],
-    ["resolved_by", "TEXT"],
-    ["result_code", "TEXT"],
-  ])} WHERE r.id = x.id AND r.state = x.state_before`);
+  FROM @ WHERE r.id = x.id AND r.state = x.state_before`,
+    [
+      ["id"],
+      ["state_before", "TEXT"],
+      ["response_code", "TEXT"],
+      ["state", "TEXT"],
+      ["resolved_at"],
+      ["resolved_by", "TEXT"],
+      ["result_code", "TEXT"],
+    ],
+  ),
+);
 /** One that has ended, or never reserved anything, is only told another answer. */
-const RECODE_REQUESTS = `UPDATE requests r SET response_code = x.response_code
-  FROM ${listed("$1", [["id"], ["response_code", "TEXT"]])} WHERE r.id = x.id`;
+const RECODE_REQUESTS = listing(
+  `UPDATE requests r SET response_code = x.response_code
+  FROM @ WHERE r.id = x.id`,
+  [["id"], ["response_code", "TEXT"]],
+);
 
-const UPDATE_ACCOUNTS =
-  exactly(`UPDATE accounts a SET ledger_balance = x.ledger_balance, held = x.held,
+const UPDATE_ACCOUNTS = exactly(
+  listing(
+    `UPDATE accounts a SET ledger_balance = x.ledger_balance, held = x.held,
     pin_failures = x.pin_failures, pin_locked = x.pin_locked, usage = x.usage,
     last_reservation = x.last_reservation
-  FROM ${listed("$1", [
-    ["id"],
-    ["ledger_before"],
-    ["held_before"],
-    ["overdraft"],
-    ["status", "TEXT"],
-    ["ledger_balance"],
-    ["held"],
-    ["pin_failures"],
-    ["pin_locked"],
-    ["usage", "TEXT"],
-    ["last_reservation"],
-  ])} WHERE a.id = x.id AND a.ledger_balance = x.ledger_before AND a.held = x.held_before
+  FROM @ WHERE a.id = x.id AND a.ledger_balance = x.ledger_before AND a.held = x.held_before
     AND a.overdraft = x.overdraft AND a.status = x.status
-    AND x.ledger_balance + a.overdraft - x.held >= 0`);
-const ADD_TO_OWN = exactly(`UPDATE accounts a SET ledger_balance = a.ledger_balance + x.amount
-  FROM ${listed("$1", [["id"], ["amount"]])} WHERE a.id = x.id AND a.internal IS NOT NULL`);
+    AND x.ledger_balance + a.overdraft - x.held >= 0`,
+    [
+      ["id"],
+      ["ledger_before"],
+      ["held_before"],
+      ["overdraft"],
+      ["status", "TEXT"],
+      ["ledger_balance"],
+      ["held"],
+      ["pin_failures"],
+      ["pin_locked"],
+      ["usage", "TEXT"],
+      ["last_reservation"],
+    ],
+  ),
+);
+const ADD_TO_OWN = exactly(
+  listing(
+    `UPDATE accounts a SET ledger_balance = a.ledger_balance + x.amount
+  FROM @ WHERE a.id = x.id AND a.internal IS NOT NULL`,
+    [["id"], ["amount"]],
+  ),
+);
 
-const INSERT_TOMBSTONES = `INSERT INTO tombstones (request_id, at)
-  SELECT request_id, at FROM ${listed("$1", [["request_id", "TEXT"], ["at"]])}
-  ON CONFLICT (request_id) DO NOTHING`;
-const INSERT_FINDINGS = `INSERT INTO findings AS f
+const INSERT_TOMBSTONES = listing(
+  `INSERT INTO tombstones (request_id, at)
+  SELECT request_id, at FROM @
+  ON CONFLICT (request_id) DO NOTHING`,
+  [["request_id", "TEXT"], ["at"]],
+);
+const INSERT_FINDINGS = listing(
+  `INSERT INTO findings AS f
     (kind, key, request_id, reference, detail, opened_at, last_seen_at, occurrences)
-  SELECT kind, key, request_id, reference, detail, at, at, occurrences FROM ${listed("$1", [
+  SELECT kind, key, request_id, reference, detail, at, at, occurrences FROM @
+  ON CONFLICT (kind, key) DO UPDATE SET occurrences = f.occurrences + excluded.occurrences,
+    last_seen_at = excluded.last_seen_at`,
+  [
     ["kind", "TEXT"],
     ["key", "TEXT"],
     ["request_id", "TEXT"],
@@ -174,17 +209,22 @@ const INSERT_FINDINGS = `INSERT INTO findings AS f
     ["detail", "TEXT"],
     ["at"],
     ["occurrences"],
-  ])}
-  ON CONFLICT (kind, key) DO UPDATE SET occurrences = f.occurrences + excluded.occurrences,
-    last_seen_at = excluded.last_seen_at`;
-const NAME_LATER_RESERVES = `UPDATE findings f SET detail = f.detail || x.later
-  FROM ${listed("$1", [
+  ],
+);
+const NAME_LATER_RESERVES = listing(
+  `UPDATE findings f SET detail = f.detail || x.later
+  FROM @ WHERE f.kind = 'unmatched-success' AND f.request_id = x.request_id`,
+  [
     ["request_id", "TEXT"],
     ["later", "TEXT"],
-  ])} WHERE f.kind = 'unmatched-success' AND f.request_id = x.request_id`;
-const CORRECT_RECEIPTS = `UPDATE receipts c SET status = coalesce(x.status, c.status),
+  ],
+);
+const CORRECT_RECEIPTS = listing(
+  `UPDATE receipts c SET status = coalesce(x.status, c.status),
     response_code = coalesce(x.response_code, c.response_code)
-  FROM ${listed("$1", [["id"], ["status"], ["response_code", "TEXT"]])} WHERE c.id = x.id`;
+  FROM @ WHERE c.id = x.id`,
+  [["id"], ["status"], ["response_code", "TEXT"]],
+);
 const DROP_OLD_REFUSALS = `DELETE FROM refusals WHERE id <= $1`;
 const INTERRUPTION_EXAMINED = `UPDATE appliances SET interrupted_since = NULL WHERE name = $1`;
 

@@ -80,14 +80,14 @@ export function batchesOn({ client, bank, options, accountId, start, name }: Bat
     const [taken] = client.run(
       [
         {
-          text: "UPDATE appliances SET epoch = epoch + 1 WHERE name = $1 RETURNING epoch, batch",
+          text: `INSERT INTO appliances AS a (name) VALUES ($1)
+            ON CONFLICT (name) DO UPDATE SET epoch = a.epoch + 1 RETURNING epoch, batch`,
           values: [name],
         },
       ],
       WITHIN_MS * 3,
     );
-    const row = taken?.rows[0] as { epoch: number; batch: number } | undefined;
-    if (row === undefined) throw new TakenOver(`the database knows no appliance ${name}`);
+    const row = taken?.rows[0] as { epoch: number; batch: number };
     appliance = { name, epoch: row.epoch };
     return row.batch;
   }

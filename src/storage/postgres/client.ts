@@ -2,7 +2,7 @@
 // and the server's writing thread has nothing else to do meanwhile. A thread of its own speaks with
 // the database (client.worker.ts). Never use it on the thread that answers Clickatell.
 import { MessageChannel, receiveMessageOnPort } from "node:worker_threads";
-import { startWorker } from "../worker.ts";
+import { startWorker } from "../../worker.ts";
 import type { Address } from "./address.ts";
 import type { ClientOptions, Failure, Query, Reply, Request, Rows } from "./messages.ts";
 
@@ -17,8 +17,14 @@ export class ServerSaidNo extends Error {
   }
 }
 
-/** The connection ended: what was sent last may or may not have been done. */
-export class ConnectionLost extends Error {}
+/** The connection ended: what was sent last may or may not have been done. `state`: why, or "". */
+export class ConnectionLost extends Error {
+  readonly state: string;
+  constructor(message: string, state = "") {
+    super(message);
+    this.state = state;
+  }
+}
 
 export type Client = ReturnType<typeof createClient>;
 
@@ -34,7 +40,7 @@ export type ClientAddress = {
 function startThread() {
   const replies = new Int32Array(new SharedArrayBuffer(4));
   const { port1, port2 } = new MessageChannel();
-  const worker = startWorker("postgres/client.worker");
+  const worker = startWorker("storage/postgres/client.worker");
   const port = port2 as unknown as MessagePort;
   worker.postMessage({ replies, port } satisfies ClientOptions, [port]);
   // A command that has its rows ends: this thread does not keep it.
@@ -66,7 +72,8 @@ export function createClient({ address, password, name }: ClientAddress) {
     const { message: reply } = received;
     if ("done" in reply) return reply.done;
     const { failure } = reply;
-    throw failure.kind === "lost" ? new ConnectionLost(failure.message) : new ServerSaidNo(failure);
+    if (failure.kind === "lost") throw new ConnectionLost(failure.message, failure.state);
+    throw new ServerSaidNo(failure);
   }
 
   return {

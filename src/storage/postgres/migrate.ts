@@ -3,10 +3,12 @@ import { INTERNAL_ACCOUNTS } from "../../domain/account.ts";
 import { CannotOpen } from "../cannot-open.ts";
 import type { Sql } from "../sql/sql.ts";
 import type { BankIdentity } from "../store.ts";
-import type { Client } from "./client.ts";
+import { type Client, ConnectionLost } from "./client.ts";
+import type { Query } from "./messages.ts";
 import bank from "./migrations/0001_bank.sql" with { type: "text" };
+import { assertFit, onDatabase, type Place } from "./reach.ts";
 import { grantsTo } from "./roles.ts";
-import { BEGIN, COMMIT, ROLLBACK } from "./sql.ts";
+import { BEGIN, COMMIT } from "./sql.ts";
 
 /** The one list of migrations. Add to its end; never change one that was released. */
 export const MIGRATIONS: readonly string[] = [bank];
@@ -38,27 +40,43 @@ export function assertNewest(db: Sql): void {
 
 export type NewDatabase = {
   readonly bank: BankIdentity & { readonly createdAt: number };
+  /** Tells the PIN key from another one. */
   readonly pinKeyCheck: string;
   /** The role that serves. */
   readonly servingRole: string;
 };
 
+/** Throws CannotOpen where a database is not one in which a bank can be made. */
+export function assertEmptyDatabase(db: Sql, owner: Place): void {
+  assertFit(db, owner);
+  if (versionOf(db) !== 0) throw new CannotOpen("the database holds a bank already");
+}
+
 /**
  * Makes the tables and the bank in an empty database, in one transaction, as the owner's role.
- * Throws CannotOpen where there is a bank already.
+ * `prepare` makes what belongs to the bank outside the database; it runs only for a new bank. Throws
+ * CannotOpen where there is a bank already, or no database.
  */
-export function createBank(client: Client, db: Sql, made: NewDatabase): void {
-  if (versionOf(db) !== 0) throw new CannotOpen("the database holds a bank already");
-  try {
-    client.run([BEGIN], WITHIN_MS);
-    for (const sql of MIGRATIONS) client.run([{ text: sql, values: [] }], WITHIN_MS);
+export function createSharedBank(owner: Place, prepare: () => NewDatabase): void {
+  onDatabase(owner, (db, client) => {
+    const run = (...queries: Query[]) => client.run(queries, WITHIN_MS);
+    const asked = (text: string): Query => ({ text, values: [] });
+    run(BEGIN, asked("SELECT pg_advisory_xact_lock(7200)"));
+    assertEmptyDatabase(db, owner);
+    for (const sql of MIGRATIONS) run(asked(sql));
+    const made = prepare();
     insertBank(client, made);
-    for (const text of grantsTo(made.servingRole)) client.run([{ text, values: [] }], WITHIN_MS);
-    client.run([COMMIT], WITHIN_MS);
-  } catch (error) {
-    client.run([ROLLBACK], WITHIN_MS);
-    throw error;
-  }
+    for (const text of grantsTo(made.servingRole)) run(asked(text));
+    try {
+      run(COMMIT);
+    } catch (error) {
+      if (!(error instanceof ConnectionLost)) throw error;
+      throw new CannotOpen(
+        `the connection was lost as the bank was made (${error.message}): see whether it is there ` +
+          "with transact-bank status, and if not run this again",
+      );
+    }
+  });
 }
 
 function insertBank(client: Client, { bank: of, pinKeyCheck }: NewDatabase): void {

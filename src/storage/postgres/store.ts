@@ -1,8 +1,5 @@
 // The PostgreSQL engine of the port: several appliances, all serving, on one database. What each batch
 // does is in batch.ts; what admins change and look at is the SQL that both engines share.
-
-import { messageOf } from "../../errors.ts";
-import { CannotOpen } from "../cannot-open.ts";
 import { chainStart } from "../chain.ts";
 import { bankOf, checkPinKey } from "../sql/bank.ts";
 import { accountIdsOn } from "../sql/journal.ts";
@@ -10,12 +7,11 @@ import { type AdminOptions, adminStoreOn } from "../sql/store.ts";
 import type { Store } from "../store.ts";
 import { batchesOn } from "./batch.ts";
 import { nowMs } from "./batch-load.ts";
-import { type ClientAddress, ConnectionLost, createClient } from "./client.ts";
+import { type ClientAddress, createClient } from "./client.ts";
 import { assertNewest } from "./migrate.ts";
+import { CONNECT_WITHIN_MS, placeOf, withAdvice } from "./reach.ts";
 import { sqlOn } from "./sql.ts";
 
-/** Connecting takes so long at most, over all hosts of the address. */
-const CONNECT_WITHIN_MS = 15_000;
 /** One that wrote within this is taken for alive. */
 const SEEN_WITHIN_MS = 60_000;
 
@@ -29,7 +25,7 @@ export type PostgresOptions = Omit<AdminOptions, "now"> & {
 /** Throws CannotOpen where the database cannot be reached or is not this program's. */
 export function openPostgresStore(options: PostgresOptions): Store {
   const { database, name, now } = options;
-  const client = createClient({ ...database, name: `transact-bank ${name}`.slice(0, 63) });
+  const client = createClient(placeOf({ database, name }));
   const connect = () => client.connect(CONNECT_WITHIN_MS);
   try {
     connect();
@@ -78,10 +74,7 @@ export function openPostgresStore(options: PostgresOptions): Store {
     };
   } catch (error) {
     client.close();
-    if (!(error instanceof ConnectionLost)) throw error;
-    throw new CannotOpen(
-      `the database cannot be reached (${messageOf(error)}): check database in config.toml, and the servers`,
-    );
+    throw withAdvice(error, placeOf({ database, name }));
   }
 }
 

@@ -1,4 +1,6 @@
 // The thread that a server has beside the one that answers: it applies the batches (writer.worker.ts).
+
+import { startWorker } from "../../worker.ts";
 import {
   type BatchTimes,
   FlushFailed,
@@ -6,7 +8,6 @@ import {
   type OperationOutcome,
   StoreBusy,
 } from "../store.ts";
-import { startWorker } from "../worker.ts";
 import {
   STOPPED,
   type WriterBatch,
@@ -25,7 +26,7 @@ export function startPostgresThreads(
   options: WriterOptions,
   onEnded: (error: FlushFailed) => void,
 ) {
-  const worker = startWorker("postgres/writer.worker");
+  const worker = startWorker("storage/postgres/writer.worker");
   /** Who waits for a reply, in the order of the calls, which is that of the replies. */
   const waiting: PromiseWithResolvers<string>[] = [];
   let broken: FlushFailed | null = null;

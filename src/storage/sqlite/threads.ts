@@ -6,8 +6,8 @@
 //
 // They work beside one another: while one batch is flushed, the next one is applied.
 import { join } from "node:path";
+import { startWorker } from "../../worker.ts";
 import { type BatchTimes, FlushFailed, type Operation, type OperationOutcome } from "../store.ts";
-import { startWorker } from "../worker.ts";
 import { errorOf } from "./errors.ts";
 import {
   COMMITS,
@@ -40,7 +40,7 @@ function startWriter(
   options: WriterOptions,
   { onCommit, onFlush }: { onCommit: () => void; onFlush: (reply: FlusherReply) => void },
 ) {
-  const worker = startWorker("sqlite/writer.worker");
+  const worker = startWorker("storage/sqlite/writer.worker");
   /** Who waits for a reply, in the order of the calls, which is that of the replies. */
   const waiting: PromiseWithResolvers<string>[] = [];
   let broken: Error | null = null;
@@ -87,7 +87,7 @@ function startWriter(
 
 function startFlusher(options: FlusherOptions, onFailed: (error: FlushFailed) => void) {
   const { shared } = options;
-  const worker = startWorker("sqlite/flush.worker");
+  const worker = startWorker("storage/sqlite/flush.worker");
   const stopped = Promise.withResolvers<void>();
   let committed = 0;
   let durable = 0;
@@ -166,7 +166,7 @@ function startCopier(
     onFlushFailed: (message: string) => void;
   },
 ) {
-  const worker = startWorker("sqlite/checkpoint.worker");
+  const worker = startWorker("storage/sqlite/checkpoint.worker");
   const stopped = Promise.withResolvers<void>();
   worker.postMessage(options, [options.writer]);
   worker.onmessage = ({ data }: MessageEvent<Failure | typeof STOPPED>) => {
