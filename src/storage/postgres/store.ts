@@ -11,6 +11,7 @@ import { type ClientAddress, createClient } from "./client.ts";
 import { assertNewest } from "./migrate.ts";
 import { CONNECT_WITHIN_MS, placeOf, withAdvice } from "./reach.ts";
 import { sqlOn } from "./sql.ts";
+import { postgresChecks } from "./verify.ts";
 
 /** One that wrote within this is taken for alive. */
 const SEEN_WITHIN_MS = 60_000;
@@ -42,7 +43,10 @@ export function openPostgresStore(options: PostgresOptions): Store {
       afterWrite: () => {},
       // Of one moment: what other appliances commit meanwhile may have lower ids than what was read.
       verifying: <T>(checks: () => T) => db.transaction(checks)(),
-      checks: [],
+      // Looked for when they run: the superuser may have given them meanwhile.
+      get checks() {
+        return postgresChecks(db);
+      },
     };
     const { desk } = adminStoreOn(db, engine, adminOptions);
     const batches = batchesOn({

@@ -104,7 +104,7 @@ export function journalOn(
     `INSERT INTO findings (kind, key, request_id, reference, detail, opened_at, last_seen_at)
      VALUES ($kind, $key, $requestId, $reference, $detail, $at, $at)
      ON CONFLICT (kind, key) DO UPDATE
-       SET occurrences = occurrences + 1, last_seen_at = excluded.last_seen_at`,
+       SET occurrences = findings.occurrences + 1, last_seen_at = excluded.last_seen_at`,
   );
 
   /**
