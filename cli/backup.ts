@@ -26,6 +26,7 @@ import { facts, note, table } from "./output.ts";
 import { canAsk, confirmByName } from "./prompt.ts";
 import {
   type Answer,
+  assertOwnDatabase,
   type CommonOptions,
   command,
   dataDirOf,
@@ -121,6 +122,7 @@ function addCreate(backup: Command): void {
     .action(
       withBank<[], CreateOptions>(async (session, _, { folder, keyFile, scheduled }) => {
         const { dataDir, config, store, by, bank } = session;
+        assertOwnDatabase(config, BY_POSTGRES);
         if (session.dryRun) return plannedBackup(session, { folder, keyFile });
         const source = { dataDir, config, folder, keyFile, onCopied: giveWay };
         const made = await (scheduled ? makeScheduled(session) : createBackup(source));
@@ -159,6 +161,8 @@ function addList(backup: Command): void {
     .option("--folder <folder>", "where they are; config.toml's, or backups in the data dir")
     .action(
       withBank<[], { folder?: string }>(({ dataDir, config, bank }, _, { folder: named }) => {
+        // Those in a folder that is named may be from before the bank was moved.
+        if (named === undefined) assertOwnDatabase(config, BY_POSTGRES);
         const folder = backupFolder({ dataDir, config, folder: named });
         const backups = backupsIn(folder, bank.code);
         return {
@@ -329,6 +333,7 @@ function addRestore(backup: Command): void {
         const dataDir = dataDirOf(options);
         const dryRun = options.dryRun === true;
         if (options.json !== true) note(`data dir: ${dataDir}`);
+        assertOwnDatabase(readConfig(dataDir), BY_POSTGRES);
         const keys = await keysFor(file, options);
         const { bankCode } = await manifestOf(resolve(file), keys);
         const target = targetOf(dataDir);
@@ -358,6 +363,10 @@ function addRestore(backup: Command): void {
       }),
     );
 }
+
+const BY_POSTGRES =
+  "have pgBackRest or pg_dump make and keep its backups (docs/cluster/README.md), and after one was " +
+  "restored note it with restore record";
 
 export function register(program: Command): void {
   const backup = group(program, "backup", "Backups of the bank, and the way back from one");

@@ -3,7 +3,8 @@
 import { homedir } from "node:os";
 import { resolve } from "node:path";
 import { type Command, Help, type Option } from "commander";
-import { type Named, namesOf } from "../src/storage/sqlite/names.ts";
+import { namesOf } from "../src/bank.ts";
+import type { Named } from "../src/storage/sql/names.ts";
 import { shown } from "./help.ts";
 import { clean } from "./output.ts";
 import { DATA_DIR_VARIABLE } from "./session.ts";

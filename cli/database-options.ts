@@ -19,6 +19,9 @@ const PASSWORD_FILE = "--database-password-file";
 const OWNER = "--database-owner";
 const OWNER_PASSWORD_FILE = "--database-owner-password-file";
 
+/** What names the owner's role and its password, for what is said of them. */
+export const OWNER_OPTIONS = { from: OWNER, passwordFrom: OWNER_PASSWORD_FILE } as const;
+
 export const addPasswordOption = (command: Command): Command =>
   command.option(`${PASSWORD_FILE} <file>`, "holds that role's password; - is standard input");
 

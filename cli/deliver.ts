@@ -11,11 +11,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { isDataDir } from "../src/bank.ts";
 import { messageOf } from "../src/errors.ts";
 import { isOwnFile, syncFolder } from "../src/files.ts";
 import type { Page, Section } from "../src/reports/page.ts";
 import { followedBy, isEmpty, mapped } from "../src/storage/pages.ts";
-import { DATABASE_FILE } from "../src/storage/sqlite/open.ts";
 import { Failure } from "./failure.ts";
 import { clean, cleanLines, facts, largeParts, tableLines, writeParts } from "./output.ts";
 
@@ -104,10 +104,9 @@ export function refuseOfBank(file: string): void {
 function isOfBank(file: string): boolean {
   if (!existsSync(dirname(file))) return false;
   const folder = realpathSync(dirname(file));
-  const holdsBank = (of: string) => existsSync(join(of, DATABASE_FILE));
   return (
-    (holdsBank(folder) && isOwnFile(basename(file))) ||
-    (holdsBank(dirname(folder)) && isOwnFile(basename(folder)))
+    (isDataDir(folder) && isOwnFile(basename(file))) ||
+    (isDataDir(dirname(folder)) && isOwnFile(basename(folder)))
   );
 }
 

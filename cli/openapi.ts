@@ -1,15 +1,16 @@
 // openapi: the two interfaces as an OpenAPI document, for whoever builds or checks the other side.
 import type { Command } from "commander";
+import { assertDataDir } from "../src/bank.ts";
 import { type Config, DEFAULT_CONFIG, readConfig } from "../src/config.ts";
 import { openApiOf } from "../src/serve.ts";
-import { databaseFile } from "../src/storage/sqlite/open.ts";
 import { deliver } from "./deliver.ts";
 import { command, dataDirOf, typedAction } from "./session.ts";
 
 function configOf(dataDir: string): Config {
   // A folder that holds no bank has no configuration either, and that must not pass for one.
-  databaseFile(dataDir);
-  return readConfig(dataDir);
+  const config = readConfig(dataDir);
+  assertDataDir(dataDir, config);
+  return config;
 }
 
 export function register(program: Command): void {

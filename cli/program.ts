@@ -12,9 +12,11 @@ import * as findings from "./findings.ts";
 import { ALSO, configureHelp, gatherNotes, setExamples } from "./help.ts";
 import * as holidays from "./holidays.ts";
 import * as init from "./init.ts";
+import * as join from "./join.ts";
 import * as journal from "./journal.ts";
 import * as limits from "./limits.ts";
 import * as man from "./man.ts";
+import * as migrate from "./migrate.ts";
 import * as openapi from "./openapi.ts";
 import { beQuiet, errorText } from "./output.ts";
 import * as receipts from "./receipts.ts";
@@ -35,11 +37,14 @@ import * as versions from "./version.ts";
 
 /** By task, in the order of the help; a heading of the root's help each. */
 const TASKS: readonly (readonly [task: string, commands: readonly CommandFile[]])[] = [
-  ["Make a bank and run it:", [init, serve, service, simulate, status, doctor, config, upgrade]],
+  [
+    "Make a bank and run it:",
+    [init, join, serve, service, simulate, status, doctor, config, upgrade],
+  ],
   ["Daily work:", [find, accounts, reservations, findings, limits, holidays, sales]],
   ["Reports and books:", [reports, settlement, journal, receipts, verify]],
   ["Secrets, approvals and backups:", [secrets, approvals, backup, restore]],
-  [ALSO, [versions, man, completion, openapi]],
+  [ALSO, [versions, man, completion, openapi, migrate]],
 ];
 
 type CommandFile = { readonly register: (program: Command) => void };

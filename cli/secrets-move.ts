@@ -1,12 +1,11 @@
 // secrets export and import: all of keys/ in one file under a passphrase, which no backup holds.
 import { existsSync } from "node:fs";
 import { type Command, Option } from "commander";
-import { secretsSeen, settleSealed } from "../src/approvals.ts";
-import { controlledBy, readConfig } from "../src/config.ts";
+import { secretsSeen } from "../src/approvals.ts";
+import { openBank } from "../src/bank.ts";
 import { writeFileDurably } from "../src/files.ts";
 import { exportKeys, readKeyExport, SHORTEST_PASSPHRASE } from "../src/key-export.ts";
 import { keyTexts, pinKeyIn, withoutTrailingNewline, writeKeyTexts } from "../src/keys.ts";
-import { openSqliteStore } from "../src/storage/sqlite/store.ts";
 import { perform } from "./control.ts";
 import { refuseOfBank } from "./deliver.ts";
 import { Failure } from "./failure.ts";
@@ -25,12 +24,12 @@ import {
 } from "./session.ts";
 import { whoIsIt } from "./who.ts";
 
-type PassphraseOption = { readonly passphraseFile?: string };
+export type PassphraseOption = { readonly passphraseFile?: string };
 
-const passphraseOption = () =>
+export const passphraseOption = () =>
   new Option("--passphrase-file <file>", "holds it; else a hidden prompt or standard input");
 
-async function readPassphrase(
+export async function readPassphrase(
   { passphraseFile: file, json }: PassphraseOption & { readonly json?: boolean },
   isNew: boolean,
 ): Promise<string> {
@@ -91,7 +90,7 @@ export function registerExport(secrets: Command): void {
 export function registerImport(secrets: Command): void {
   command(secrets, {
     form: "import <file>",
-    summary: "Put back the keys of an export, such as after a restore",
+    summary: "Put back the keys of an export, after a restore or a rotation on another appliance",
     kind: "write",
     examples: [
       "secrets import ./acme-keys.age --data-dir ./bank",
@@ -116,21 +115,11 @@ async function importKeys(
 ): Promise<Answer> {
   const bytes = readInput(file, "FILE");
   const { keys, bankCode } = await readKeyExport(bytes, await readPassphrase(options, false));
-  const config = readConfig(dataDir);
-  const { pin_policy: pinPolicy, pin_max_tries: pinMaxTries } = config;
   const dryRun = options.dryRun === true;
-  const store = openSqliteStore(dataDir, {
-    serving: false,
-    dualControl: () => controlledBy(readConfig(dataDir)),
-    dryRun,
-    now: Date.now,
-    newUuid: Bun.randomUUIDv7,
-    policy: { pinPolicy, pinMaxTries },
-    pinKey: pinKeyIn(keys),
-  });
+  // What was approved before this goes before it.
+  const opened = openBank(dataDir, { dryRun, pinKey: pinKeyIn(keys) });
   try {
-    // What was approved before this goes before it.
-    if (!dryRun) settleSealed(dataDir, store);
+    const { store, config } = opened;
     const bank = store.bank();
     const { code } = bank;
     if (code !== bankCode) {
@@ -154,6 +143,6 @@ async function importKeys(
       };
     });
   } finally {
-    store.close();
+    opened.close();
   }
 }

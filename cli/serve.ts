@@ -159,6 +159,8 @@ function ownCommand(): string[] {
 /** The server with its scheduled backups, which end with it. */
 function withBackups(served: Served, dataDir: string, log: Log): Served {
   const { config, bank } = served;
+  // A PostgreSQL has backups of its own.
+  if (config.database !== undefined) return served;
   const stop = scheduleBackups({
     dataDir,
     config,

@@ -22,6 +22,7 @@
 import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { openBank } from "../src/bank.ts";
+import type { Config } from "../src/config.ts";
 import type { Bank, By, Result, Store } from "../src/storage/store.ts";
 import { type ExitCode, Failure } from "./failure.ts";
 import { COMMON_OPTIONS, setExamples } from "./help.ts";
@@ -41,7 +42,7 @@ export type CommonOptions = {
 export type Session = {
   readonly store: Store;
   readonly bank: Bank;
-  readonly config: ReturnType<typeof openBank>["config"];
+  readonly config: Config;
   readonly dataDir: string;
   readonly by: By;
   readonly json: boolean;
@@ -129,6 +130,12 @@ export function dataDirOf(options: CommonOptions): string {
     );
   }
   return resolve(options.dataDir);
+}
+
+/** Ends a command that is of a database in the data dir alone; `instead` is what to do. */
+export function assertOwnDatabase({ database }: Config, instead: string): void {
+  if (database === undefined) return;
+  throw new Failure("refused", `the bank is in a PostgreSQL, not in its data dir: ${instead}`);
 }
 
 const DRY_RUN = "dry run: nothing was changed";

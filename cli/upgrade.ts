@@ -1,10 +1,24 @@
 // upgrade: brings a bank that an earlier version made to this one.
 import type { Command } from "commander";
 import { version } from "../package.json";
+import { openBank, type SharedDatabase, sharedDatabaseOf } from "../src/bank.ts";
 import { readConfig } from "../src/config.ts";
+import { onDatabase, placeOf } from "../src/storage/postgres/reach.ts";
+import {
+  upgradeShared as migrateShared,
+  type Versions,
+  versionsOf,
+} from "../src/storage/postgres/upgrade.ts";
 import { bytesText } from "../src/units.ts";
 import { planUpgrade, type UpgradePlan, upgrade } from "../src/upgrade.ts";
+import {
+  addOwnerOptions,
+  type DatabaseOptions,
+  OWNER_OPTIONS,
+  ownerOf,
+} from "./database-options.ts";
 import { facts, note } from "./output.ts";
+import { canAsk } from "./prompt.ts";
 import {
   type Answer,
   type CommonOptions,
@@ -12,14 +26,16 @@ import {
   dataDirOf,
   printAnswer,
   typedAction,
+  unwrap,
 } from "./session.ts";
 import { whoIsIt } from "./who.ts";
 
-type UpgradeOptions = CommonOptions & {
-  readonly check?: true;
-  readonly folder?: string;
-  readonly keyFile?: string;
-};
+type UpgradeOptions = CommonOptions &
+  DatabaseOptions & {
+    readonly check?: true;
+    readonly folder?: string;
+    readonly keyFile?: string;
+  };
 
 function planAnswer(plan: UpgradePlan): Answer {
   const { from, to, databaseBytes, freeBytes, backupFolder } = plan;
@@ -45,13 +61,66 @@ function planAnswer(plan: UpgradePlan): Answer {
   };
 }
 
+/** The tables of a shared database are changed as their owner, who is not known to any server. */
+async function upgradeShared(dataDir: string, url: string, options: UpgradeOptions) {
+  const serving = sharedDatabaseOf(dataDir, readConfig(dataDir)) as SharedDatabase;
+  const { from, to } = onDatabase(placeOf(serving), (db) => versionsOf(db));
+  if (options.check === true || from === to) return sharedPlan({ from, to });
+  const { password } = serving.database;
+  const asking = canAsk({ json: options.json === true });
+  const owner = await ownerOf(options, { url, password }, asking);
+  const place = { ...owner, name: "transact-bank upgrade", ...OWNER_OPTIONS };
+  migrateShared(place, serving.database.address.user);
+  const opened = openBank(dataDir);
+  try {
+    unwrap(opened.store.recordAct(whoIsIt(null), "upgrade", JSON.stringify({ from, to })));
+  } finally {
+    opened.close();
+  }
+  const answer: Answer = {
+    json: { upgraded: true, fromSchema: from, toSchema: to, backup: null },
+    text: () =>
+      `Upgraded: the bank's tables were version ${from} and are version ${to} now.\n` +
+      "Start the servers of this version again, one appliance after the other.",
+  };
+  return answer;
+}
+
+function sharedPlan({ from, to }: Versions): Answer {
+  const due = from < to;
+  const none = { databaseBytes: null, freeBytes: null, backupFolder: null };
+  return {
+    json: { due, fromSchema: from, toSchema: to, ...none, version },
+    text: () =>
+      due
+        ? [
+            facts([
+              ["The bank's tables", `version ${from}`],
+              [`transact-bank ${version}`, `version ${to}`],
+            ]),
+            "",
+            "Make a backup of the PostgreSQL (docs/cluster/README.md), stop the servers of every",
+            "appliance, then migrate the tables in one commit, on one appliance:",
+            "  transact-bank upgrade --database-owner URL",
+          ].join("\n")
+        : `Nothing to do: the bank's tables have version ${to}, this program's.`,
+  };
+}
+
 export function register(program: Command): void {
-  command(program, {
+  const upgrading = command(program, {
     form: "upgrade",
     summary: "Bring an older bank to this version, after a backup",
     kind: "read",
-    examples: ["upgrade --check", "upgrade", "upgrade --folder /mnt/usb   # for the backup"],
-  })
+    examples: [
+      "upgrade --check",
+      "upgrade",
+      "upgrade --folder /mnt/usb   # for the backup",
+      "upgrade --database-owner postgres://transact_bank_owner@db1,db2/bank " +
+        "--database-owner-password-file ./owner-password   # a shared PostgreSQL",
+    ],
+  });
+  addOwnerOptions(upgrading)
     .option("--check", "say what it would do, and change nothing")
     .option("--folder <folder>", "where the backup goes; config.toml's, or backups in the data dir")
     .option("--key-file <file>", "encrypt the backup to the age recipients in this file")
@@ -59,8 +128,13 @@ export function register(program: Command): void {
       typedAction<[], UpgradeOptions>(async (_, options) => {
         const dataDir = dataDirOf(options);
         if (options.json !== true) note(`data dir: ${dataDir}`);
+        const config = readConfig(dataDir);
+        if (config.database !== undefined) {
+          printAnswer(await upgradeShared(dataDir, config.database, options), options);
+          return;
+        }
         const { folder, keyFile } = options;
-        const source = { dataDir, config: readConfig(dataDir), folder, keyFile };
+        const source = { dataDir, config, folder, keyFile };
         const plan = planUpgrade(source);
         if (options.check === true || plan.from === plan.to) {
           printAnswer(planAnswer(plan), options);

@@ -34,12 +34,13 @@ Runs, in this order, and goes on when one fails:
   unit     the tests in test/, and that they cover src/domain completely
   simulation  whole banks under fresh seeds, against a reference model
   binary   the build, then test/binary with the built program in an empty folder
+  postgres  several appliances on PostgreSQL servers of their own, and the shared tests there
   bench    the benchmark's short form: that it works and no answer is wrong, never a time
 
 The last line is "N passed, N failed": the tests, and one each for the types, the lint, the
 audit, the coverage, the build and the benchmark. The exit code is 1 when anything failed or a suite had no tests.
 
-  npm test -- --only unit          one of the six steps
+  npm test -- --only unit          one of these steps
   npm test -- reserve              only test files whose path contains "reserve"; no coverage
   npm test -- --only unit reserve
 `;
@@ -51,12 +52,18 @@ const STEPS = {
   unit: testUnit,
   simulation: testSimulation,
   binary: testBinary,
+  postgres: testPostgres,
   bench: testBench,
 };
 const TEST_FILE = /[._](test|spec)\.[cm]?[jt]sx?$/;
 const TIMEOUT_MS = 30_000;
 
+/** What runs on PostgreSQL as it does on SQLite. */
+const SHARED_SUITES = ["test/http"];
+
 const total = { passed: 0, failed: 0 };
+/** Whether the program could be built; null before. */
+let built = null;
 /** What could not be checked, said again at the end: it must not pass for well. */
 const unknown = new Set();
 /** So a test says what it leaves out, for want of a program that .ci/run would install. */
@@ -93,7 +100,7 @@ function parse(args) {
 
 function steps() {
   if (only) return [only];
-  return pattern ? ["unit", "simulation", "binary"] : Object.keys(STEPS);
+  return pattern ? ["unit", "simulation", "binary", "postgres"] : Object.keys(STEPS);
 }
 
 async function testTypes() {
@@ -120,7 +127,7 @@ async function testAudit() {
 }
 
 async function testUnit() {
-  const files = testFiles("test", (name) => !/^(binary|cli|simulation)\//.test(name));
+  const files = testFiles("test", (name) => !/^(binary|cli|postgres|simulation)\//.test(name));
   if (pattern && files.length === 0) return;
   heading("unit tests");
   if (pattern) return countTests("unit tests", await bunTest(files));
@@ -165,23 +172,56 @@ async function testBinary() {
   // The commands are tested as users have them: compiled.
   const files = [...testFiles("test/binary"), ...testFiles("test/cli")];
   if (pattern && files.length === 0) return;
-  heading("build");
-  const built = (await check(process.execPath, [join(root, "scripts", "build.mjs")])) === 0;
-  count("build", built, "So the tests in test/binary and test/cli did not run.");
-  if (!built) return;
+  if (!(await build())) return;
+  heading("binary tests");
+  countTests("binary tests", await withProgram((env) => bunTest(files, { env })));
+}
 
-  // Alone in a folder, far from node_modules and the sources, it must find everything in itself.
+/** True where the program is built, which is done and counted once. */
+async function build() {
+  if (built !== null) return built;
+  heading("build");
+  built = (await check(process.execPath, [join(root, "scripts", "build.mjs")])) === 0;
+  count("build", built, "So what is tested with the built program did not run.");
+  return built;
+}
+
+/** Alone in a folder, far from node_modules and the sources, it must find everything in itself. */
+async function withProgram(test) {
   const folder = mkdtempSync(join(realpathSync(tmpdir()), "transact-bank-test-"));
   try {
     const copy = join(folder, basename(binary));
     copyFileSync(binary, copy);
     chmodSync(copy, 0o755);
-    const env = { TRANSACT_BANK_BINARY: copy };
-    heading("binary tests");
-    countTests("binary tests", await bunTest(files, { env }));
+    return await test({ TRANSACT_BANK_BINARY: copy });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** What several appliances do on real servers, then the shared tests, on PostgreSQL as they are. */
+async function testPostgres() {
+  const own = testFiles("test/postgres");
+  const shared = SHARED_SUITES.flatMap((folder) => testFiles(folder));
+  if (own.length > 0 && (await build())) {
+    heading("appliances on PostgreSQL");
+    const result = await withProgram((env) => bunTest(own, { env }));
+    // Where there is no PostgreSQL all of them are skipped, which is said.
+    if (result.code !== 0 || result.passed > 0) countTests("appliances on PostgreSQL", result);
+  }
+  // With a pattern they were run already, on the engine that they are first for.
+  if (pattern || !hasPostgres()) return;
+  heading("shared tests on PostgreSQL");
+  const result = await bunTest(shared, {
+    flags: ["--preload", "./test/postgres/engine.ts"],
+    env: { TRANSACT_BANK_TEST_ENGINE: "postgres" },
+  });
+  countTests("shared tests on PostgreSQL", result);
+}
+
+/** As test/postgres/programs.ts finds it; what is missing was said there. */
+function hasPostgres() {
+  return existsSync("/usr/lib/postgresql");
 }
 
 async function testBench() {

@@ -5,6 +5,7 @@
 // key file. Whoever opens the bank next finishes what a process that was killed between them left.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { readConfig } from "./config.ts";
 import { messageOf } from "./errors.ts";
 import { syncFolder, writeFileDurably } from "./files.ts";
 import {
@@ -84,19 +85,25 @@ function secretsRefusal(dataDir: string, { act, args }: ApprovalView, content: S
 }
 
 /** Why what is sealed for an approval is not what was asked for, or null. */
-function sealedRefusal({ id, act, args }: ApprovalView, content: Sealed | null): string | null {
+function sealedRefusal(
+  { id, act, args }: ApprovalView,
+  content: Sealed | null,
+  isShared = false,
+): string | null {
   const isNeeded = act.startsWith("secrets ") || "digest" in args;
   if (!isNeeded) return null;
   // A retirement has nothing to seal, but by the file it is known to be unfinished.
   const isAsAsked = !("digest" in args) || digestOf(content ?? {}) === args.digest;
-  return content !== null && isAsAsked
-    ? null
+  if (content !== null && isAsAsked) return null;
+  return isShared
+    ? `what was asked for under approval ${id} is not in keys/ here: approve it on the appliance where it was asked`
     : `what was asked for under approval ${id} is no longer in keys/: reject it and ask again`;
 }
 
 /** Why what lies outside the database is against an act that was asked for, or null. */
 function outsideRefusal(dataDir: string, view: ApprovalView, content: Sealed | null) {
-  const why = sealedRefusal(view, content);
+  const isShared = readConfig(dataDir).database !== undefined;
+  const why = sealedRefusal(view, content, isShared);
   if (why !== null || !view.act.startsWith("secrets ")) return why;
   return secretsRefusal(dataDir, view, content);
 }

@@ -219,10 +219,12 @@ export function newConfigText({
   requireSignature,
   database,
   listen = DEFAULT_CONFIG,
+  dualControl = [],
 }: {
   readonly requireSignature: boolean;
   readonly database: string | null;
   readonly listen?: Listen;
+  readonly dualControl?: readonly ControlledKind[];
 }): string {
   const address = database ?? EXAMPLE_ADDRESS;
   const host = `${listen.host === DEFAULT_CONFIG.host ? "# " : ""}host = "${listen.host}"`;
@@ -253,7 +255,7 @@ ${database === null ? "# " : ""}database = "${address}"
 
 # What takes effect only when somebody else approves it: any of "money", "limits", "pins", "secrets";
 # and for how many days it may be approved.
-# dual_control = []
+${dualControl.length === 0 ? "# " : ""}dual_control = ${JSON.stringify(dualControl)}
 # approval_days = 7
 
 # Every request must carry a valid Signature; the secret is set with "secrets rotate".

@@ -91,7 +91,7 @@ export const FLUSH_TRIAL = "doctor.trial";
 
 /** What the program itself makes in a data dir; anything else there is somebody's. */
 const OWN_FILES =
-  /^(keys|config\.toml(\.new)?|bank\.db(-wal|-shm|-journal)?|(serve|backup|prune)\.lock(-\w+)?|serve\.sock|doctor\.trial|backups|(backup|restore)\.tmp|replaced-\w+)$/;
+  /^(keys|config\.toml(\.new)?|bank\.db(-wal|-shm|-journal)?|(serve|backup|prune)\.lock(-\w+)?|serve\.sock|doctor\.trial|backups|(backup|restore|migrate)\.tmp|replaced-\w+|moved-\w+\.db(-wal|-shm)?)$/;
 export const isOwnFile = (name: string): boolean => OWN_FILES.test(name);
 
 /** The bits that let others than the owner in. */

@@ -114,16 +114,18 @@ const servingPlace = ({ database, password }: SharedPlace): Place => ({
   passwordFrom: "--database-password-file",
 });
 
-/** Throws CannotOpen where no bank can be made in a database; changes nothing. */
-export function assertSharedVacant(shared: SharedPlace): void {
+/** Throws CannotOpen where the two roles do not come into one database; gives the owner's. */
+export function ownerPlace(shared: SharedPlace): Place {
   const serving = onDatabase(servingPlace(shared), identityOf);
   const owner: Place = { ...OWNER, ...shared.owner };
-  onDatabase(owner, (db) => {
-    if (identityOf(db) !== serving) {
-      throw new CannotOpen("--database and --database-owner lead to two databases: name one");
-    }
-    assertEmptyDatabase(db, owner);
-  });
+  if (onDatabase(owner, identityOf) === serving) return owner;
+  throw new CannotOpen("--database and --database-owner lead to two databases: name one");
+}
+
+/** Throws CannotOpen where no bank can be made in a database; changes nothing. */
+export function assertSharedVacant(shared: SharedPlace): void {
+  const owner = ownerPlace(shared);
+  onDatabase(owner, (db) => assertEmptyDatabase(db, owner));
 }
 
 /**

@@ -15,10 +15,10 @@ import {
 import { basename, dirname, join } from "node:path";
 import { createGunzip } from "node:zlib";
 import { factsOf } from "./backup/format.ts";
+import { lockPruning } from "./bank.ts";
 import { syncFolder } from "./files.ts";
 import { receiptJson } from "./reports/views.ts";
 import { PAGE_SIZE } from "./storage/pages.ts";
-import { lockForPruning } from "./storage/sqlite/open.ts";
 import type { ArchiveFacts, By, OldReceipts, ReceiptView, Result, Store } from "./storage/store.ts";
 
 /** So many are deleted in one commit: a few milliseconds. */
@@ -69,7 +69,7 @@ export async function pruneReceipts(
   pruning: Pruning,
 ): Promise<Result<Pruned>> {
   // Of two at once one would archive what the other has half deleted, perhaps in the same file.
-  const unlock = lockForPruning(pruning.dataDir);
+  const unlock = lockPruning(pruning.dataDir);
   try {
     return await pruneAlone(store, by, pruning);
   } finally {

@@ -52,6 +52,9 @@ export type Served = {
   close(): Promise<void>;
 };
 
+/** So long a server that ends waits for a database that does not answer. */
+const STOP_WITHIN_MS = 5_000;
+
 /** Serving is refused by a rule; the message says what to do. */
 export class ServeRefused extends Error {}
 
@@ -214,6 +217,11 @@ export function serve(options: ServeOptions): Served {
       { dataDir, glance: glances.read, config, url, engine, counters, logLevel, tlsExpiresAt },
       lasting,
     );
+    // A database elsewhere may not come back: the next start looks for what was left open.
+    const drained = () =>
+      opened.shared === null
+        ? engine.drained()
+        : Promise.race([engine.drained(), Bun.sleep(STOP_WITHIN_MS)]);
     const unwatch = interrupted === null ? () => {} : engine.watchInterrupted(interrupted);
 
     return {
@@ -235,9 +243,9 @@ export function serve(options: ServeOptions): Served {
         await listener.close();
         unwatch();
         // Its lines need room among what is written.
-        await engine.drained();
+        await drained();
         refusals.end();
-        await engine.drained();
+        await drained();
         await threads.stop();
         // Where it cannot be noted the next start looks for what this one left open: no harm.
         for (let tries = 0; tries < 20 && !store.endServing(); tries += 1) await Bun.sleep(10);

@@ -14,9 +14,9 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname } from "node:path";
+import { isDataDir } from "./bank.ts";
 import { strangersPart, syncFile, syncFolder } from "./files.ts";
 import { readUnit, SERVICE, type UnitOptions, unitText } from "./service-unit.ts";
-import { DATABASE_FILE } from "./storage/sqlite/open.ts";
 
 export const UNIT_FILE = `/etc/systemd/system/${SERVICE}.service`;
 export const PROGRAM = `/usr/local/bin/${SERVICE}`;
@@ -130,7 +130,7 @@ export function install(options: UnitOptions, running: string): Installed {
   return {
     programCopied,
     unitChanged,
-    hasBank: existsSync(`${dataDir}/${DATABASE_FILE}`),
+    hasBank: isDataDir(dataDir),
     foreignOwner: owner === user.uid ? null : owner,
     running: isRunning(),
   };

@@ -22,6 +22,11 @@ export type History = {
   readonly exchanges: readonly Exchange[];
   /** When the server was killed, the power cut, or a failed flush ended it. */
   readonly crashes: readonly number[];
+  /**
+   * When a database was out of reach of a server that was not: a repeat of a Success may then be
+   * told 2060, and what it repeats is released.
+   */
+  readonly outages?: readonly { readonly from: number; readonly until: number }[];
 };
 
 export type ReservationRow = {
@@ -187,7 +192,11 @@ function repeatProblems(told: readonly Told[]): string[] {
 }
 
 /** Success and 2060 for one content: only after a release, or where a crash forgot the 2060. */
-function timeOutProblems({ results }: Purchase, told: readonly Told[], crashes: readonly number[]) {
+function timeOutProblems(
+  { results }: Purchase,
+  told: readonly Told[],
+  { crashes, outages = [] }: Pick<History, "crashes" | "outages">,
+) {
   const firstRelease = earliest(results.filter(isRelease).filter(mayHaveActed).map(sent));
   const successes = told.filter(({ code }) => code === SUCCESS);
   const timeOuts = told.filter(({ code }) => code === TIME_OUT);
@@ -196,7 +205,11 @@ function timeOutProblems({ results }: Purchase, told: readonly Told[], crashes: 
       const isForgotten = crashes.some((at) => timeOut.sentAt < at && at < success.at);
       const isOther = timeOut.content !== success.content;
       const isReleased = firstRelease < timeOut.at && success.sentAt < timeOut.at;
-      if (isForgotten || isOther || isReleased) return [];
+      const isOutOfReach = outages.some(
+        ({ from, until }) =>
+          success.at < timeOut.sentAt && from < timeOut.at && timeOut.sentAt < until,
+      );
+      if (isForgotten || isOther || isReleased || isOutOfReach) return [];
       return ["I5: it was answered both Success and 2060, with no release between"];
     }),
   );
@@ -298,12 +311,16 @@ function endProblems(
 function purchaseProblems(
   purchase: Purchase,
   row: ReservationRow | undefined,
-  { crashes, contradictions }: Pick<History, "crashes"> & Pick<Books, "contradictions">,
+  {
+    crashes,
+    outages,
+    contradictions,
+  }: Pick<History, "crashes" | "outages"> & Pick<Books, "contradictions">,
 ): string[] {
   const { told, problems } = toldOf(purchase);
   problems.push(
     ...repeatProblems(told),
-    ...timeOutProblems(purchase, told, crashes),
+    ...timeOutProblems(purchase, told, { crashes, ...(outages && { outages }) }),
     ...resultProblems(purchase, told),
   );
   if (row === undefined) {
@@ -355,7 +372,7 @@ function moneyProblems(
  * `opening` has each buyer's account with the ledger balance before the first request.
  */
 export function historyProblems(
-  { exchanges, crashes }: History,
+  { exchanges, crashes, outages }: History,
   books: Books,
   opening: ReadonlyMap<string, number>,
 ): string[] {
@@ -373,7 +390,11 @@ export function historyProblems(
   for (const purchase of purchases.values()) {
     const row = rows.get(purchase.requestId);
     const about = `${purchase.requestId}: `;
-    const found = purchaseProblems(purchase, row, { crashes, contradictions });
+    const found = purchaseProblems(purchase, row, {
+      crashes,
+      ...(outages && { outages }),
+      contradictions,
+    });
     problems.push(...found.map((problem) => about + problem));
   }
   for (const requestId of rows.keys()) {

@@ -6,7 +6,7 @@ import { Database } from "bun:sqlite";
 import { join } from "node:path";
 import { openBank } from "../../src/bank.ts";
 import { minor } from "../../src/domain/money.ts";
-import { initBank } from "../../src/init.ts";
+import { initBank, type SharedPlace } from "../../src/init.ts";
 import { readPinKey } from "../../src/keys.ts";
 import { pinHash } from "../../src/storage/pins.ts";
 import { FIRST_BUYER, HAS_NOTHING, HAS_PIN, PIN } from "./client.ts";
@@ -14,6 +14,7 @@ import { FIRST_BUYER, HAS_NOTHING, HAS_PIN, PIN } from "./client.ts";
 /** So much for each that nobody runs out, and all together stay inside a balance's fifteen digits. */
 const balanceOf = (accounts: number) =>
   minor(Math.min(10_000_000_000, Math.floor(900_000_000_000_000 / accounts)));
+const ROWS_A_COMMIT = 5_000;
 const BY = {
   loginUid: null,
   loginName: null,
@@ -22,8 +23,13 @@ const BY = {
   reason: "benchmark",
 };
 
-/** Makes a bank with so many accounts, buyers and limits that bind nobody. */
-export function seedBank(dataDir: string, accounts: number, secret: string | null): void {
+/** Makes a bank with so many accounts, buyers and limits that bind nobody; `shared`: elsewhere. */
+export function seedBank(
+  dataDir: string,
+  accounts: number,
+  secret: string | null,
+  shared: SharedPlace | null = null,
+): void {
   const identity = {
     code: "BENCH",
     currency: "ZAR",
@@ -32,7 +38,7 @@ export function seedBank(dataDir: string, accounts: number, secret: string | nul
     country: "ZA",
     demo: false,
   };
-  initBank(dataDir, identity, secret);
+  initBank(dataDir, identity, secret, shared);
   const { store, close } = openBank(dataDir);
   const rows = Array.from({ length: accounts }, (_, account) => ({
     number: `A${account}`,
@@ -42,12 +48,20 @@ export function seedBank(dataDir: string, accounts: number, secret: string | nul
     status: "active" as const,
     buyers: [String(FIRST_BUYER + account)],
   }));
-  const added = store.addAccounts(BY, "accounts import", rows, false);
-  if (!added.ok || added.value.length > 0) throw new Error("the accounts were refused");
+  for (let from = 0; from < rows.length; from += ROWS_A_COMMIT) {
+    const some = rows.slice(from, from + ROWS_A_COMMIT);
+    const added = store.addAccounts(BY, "accounts import", some, false);
+    if (!added.ok || added.value.length > 0) throw new Error("the accounts were refused");
+  }
   const figures = { min: minor(100), max: minor(1_000_000), dayAmount: minor(999_999_999_999) };
   store.setLimits(BY, { scope: "global", scopeKey: "*" }, figures);
+  if (shared !== null) {
+    for (const [account, { number }] of rows.entries()) {
+      if (HAS_PIN(account)) store.setPin(BY, number, PIN);
+    }
+  }
   close();
-  setPins(dataDir, accounts);
+  if (shared === null) setPins(dataDir, accounts);
 }
 
 function setPins(dataDir: string, accounts: number): void {

@@ -21,10 +21,11 @@ export type Job =
 /** Status 0 where the connection was cut. Times are epoch milliseconds. */
 export type Called = { readonly sentAt: number; readonly status: number; readonly body: string };
 
-type Client = { run(job: Job): Promise<Called[]>; stop(): void };
+export type Client = { run(job: Job): Promise<Called[]>; stop(): void };
 
-function startClient(): Client {
-  const child = Bun.spawn([process.execPath, join(import.meta.dir, "client.ts")], {
+/** Starts a client process; `inside`: words before its command, as of another host. */
+export function startClient(inside: readonly string[] = []): Client {
+  const child = Bun.spawn([...inside, process.execPath, join(import.meta.dir, "client.ts")], {
     stdin: "pipe",
     stdout: "pipe",
     stderr: "inherit",

@@ -16,12 +16,16 @@ export const buyer = (index: number) => String(27_730_000_000 + (index % ACCOUNT
 /** A bank for the load: accounts that never run dry, and one that is. */
 export async function newLoadBank(): Promise<Bank> {
   const bank = await newBank({ account: false });
+  await addLoadAccounts(bank);
+  return bank;
+}
+
+export async function addLoadAccounts(bank: Bank): Promise<void> {
   const accounts = Array.from({ length: ACCOUNTS }, (_, index) => [`A${index}`, buyer(index)]);
   const lines = accounts.map(([number, id]) => `${number},Buyer,10000000.00,${id}`);
   const file = join(bank.folder, "accounts.csv");
   await Bun.write(file, ["number,name,balance,buyers", ...lines, `POOR,Poor,0,${POOR}`].join("\n"));
   await bank.admin(`accounts import ${file} --yes`);
-  return bank;
 }
 
 const opening = new Map(Array.from({ length: ACCOUNTS }, (_, index) => [`A${index}`, OPENING]));
@@ -29,11 +33,12 @@ const opening = new Map(Array.from({ length: ACCOUNTS }, (_, index) => [`A${inde
 export type Log = {
   readonly exchanges: Exchange[];
   readonly crashes: number[];
+  readonly outages: { from: number; until: number }[];
   /** Answers that are not those of a bank in good health: each test says whether it was in one. */
   readonly unusual: string[];
 };
 
-export const newLog = (): Log => ({ exchanges: [], crashes: [], unusual: [] });
+export const newLog = (): Log => ({ exchanges: [], crashes: [], outages: [], unusual: [] });
 
 /** The connection is gone, and the request on it is without an answer. */
 class Cut extends Error {}

@@ -26,6 +26,8 @@ export type ServeHow = {
   /** How many files and connections it may have open. */
   readonly openFiles?: number;
   readonly env?: Readonly<Record<string, string>>;
+  /** Words before the command, such as those that run it on another host. */
+  readonly inside?: readonly string[];
 };
 
 export type Server = {
@@ -50,10 +52,11 @@ export class NotServing extends Error {
 
 /** Starts `serve`; resolves once it says where it listens. */
 export async function startServer(dataDir: string, how: ServeHow): Promise<Server> {
-  const { args = [], env = {}, openFiles } = how;
+  const { args = [], env = {}, openFiles, inside = [] } = how;
   const limited =
     openFiles === undefined ? [] : ["sh", "-c", `ulimit -n ${openFiles}; exec "$@"`, "sh"];
-  const line = [...limited, ...program, "serve", "--data-dir", dataDir, "--port", "0", ...args];
+  const serve = [...program, "serve", "--data-dir", dataDir, "--port", "0", ...args];
+  const line = [...inside, ...limited, ...serve];
   const child = Bun.spawn(line, {
     cwd: dirname(dataDir),
     stdin: "ignore",
@@ -107,9 +110,8 @@ const words = (line: string) => line.split(" ").map((word) => word.replaceAll("_
 const INIT =
   "init --no-input --bank-code ACME --currency ZAR --time-zone Africa/Johannesburg --country ZA";
 
-/** A new bank with one account of 5000.00, unless a test makes its own. */
-export async function newBank(how: { account?: boolean; init?: string[] } = {}): Promise<Bank> {
-  const folder = mkdtempSync(join(tmpdir(), "transact-bank-binary-"));
+/** The bank of a data dir `bank` in a folder, whether it is there yet or not. */
+export function bankIn(folder: string): Bank {
   const dataDir = join(folder, "bank");
   const env = { TRANSACT_BANK_DATA_DIR: dataDir };
   const bank: Bank = {
@@ -125,12 +127,21 @@ export async function newBank(how: { account?: boolean; init?: string[] } = {}):
     serve: (serveHow = {}) => startServer(dataDir, serveHow),
     remove: () => rmSync(folder, { recursive: true }),
   };
-  await bank.admin(INIT + (how.init ?? []).map((word) => ` ${word}`).join(""));
-  if (how.account !== false) {
-    await bank.admin(`accounts add ${ACCOUNT} --name Thandi --balance 5000.00`);
-    await bank.admin(`accounts map ${BUYER} ${ACCOUNT}`);
-  }
   return bank;
+}
+
+/** A new bank with one account of 5000.00, unless a test makes its own. */
+export async function newBank(how: { account?: boolean; init?: string[] } = {}): Promise<Bank> {
+  const bank = bankIn(mkdtempSync(join(tmpdir(), "transact-bank-binary-")));
+  await bank.admin(INIT + (how.init ?? []).map((word) => ` ${word}`).join(""));
+  if (how.account !== false) await addAccount(bank);
+  return bank;
+}
+
+/** The account of 5000.00 of BUYER. */
+export async function addAccount(bank: Bank): Promise<void> {
+  await bank.admin(`accounts add ${ACCOUNT} --name Thandi --balance 5000.00`);
+  await bank.admin(`accounts map ${BUYER} ${ACCOUNT}`);
 }
 
 /** Adds lines to a bank's config.toml, before its tables. */

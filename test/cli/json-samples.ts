@@ -104,6 +104,7 @@ export const SAMPLES: readonly Sample[] = [
   { line: "backup list --folder FOLDER/backups" },
   { line: "backup verify BACKUP" },
   { line: "backup restore BACKUP --replace ACME --yes" },
+  { line: "restore record --from 2020-01-01 --reason lost" },
   { line: "restore acknowledge --reason compared" },
   { line: "upgrade --check" },
   { line: "upgrade" },
@@ -129,9 +130,12 @@ export const SAMPLES: readonly Sample[] = [
 /** Commands without a document, and why. */
 export const WITHOUT: Readonly<Record<string, string>> = {
   serve: "serves until it is stopped",
+  join: "needs a PostgreSQL; its document is {dataDir, bank, dualControl, signatureRequired}",
   man: "prints the manual page",
   completion: "prints a shell's script",
   openapi: "prints the OpenAPI document itself",
+  "migrate-to": "needs a PostgreSQL server; its document is {moved, rows, record, leftBehind}",
+  "migrate-from": "needs a PostgreSQL server; its document is that of migrate-to",
   "service install": "changes the machine; its document is {unit, user, dataDir, ...}",
   "service uninstall": "changes the machine; its document is {unit, removed}",
 };

@@ -119,7 +119,7 @@ function createEngine(port: number): PostgresEngine {
       const known = databases.get(dataDir);
       if (known === undefined) throw new Error("this data dir has no database");
       known.client ??= connected(known.name);
-      return sqlOn(known.client, { reconnect: () => {} });
+      return sqlOn(known.client, { reconnect: () => {}, withinMs: WITHIN_MS });
     },
     files() {
       run("CHECKPOINT");

@@ -330,10 +330,11 @@ export function temporaryBank(options: TemporaryBankOptions = {}): TemporaryBank
     newUuid: Bun.randomUUIDv7,
     policy: { pinPolicy: config.pin_policy, pinMaxTries: config.pin_max_tries },
     pinKey: readPinKey(dataDir),
+    serving: options.serving === true,
   };
   const beside =
     shared === null
-      ? sqliteBeside(dataDir, { ...opened, serving: options.serving === true })
+      ? sqliteBeside(dataDir, opened)
       : postgresBeside(shared, { dataDir, from }, opened);
   const { store } = beside;
   const accounts = options.accounts ?? ACCOUNTS;

@@ -85,8 +85,11 @@ const oneOf = (place: string) =>
   `= ANY (ARRAY(SELECT json_array_elements_text(CAST(CAST(${place} AS TEXT) AS JSON))))`;
 
 const SHARE_WITH_BATCHES = query(`SELECT pg_advisory_xact_lock_shared(${WRITE_LOCK})`);
-const OWN_ROW = `UPDATE appliances SET batch = batch + 1, open_since = ?, seen_at = ${nowMs()}
-  WHERE name = ? AND epoch = ? RETURNING batch, ${nowMs()} AS now`;
+/** `open_since` by the same clock as what is reserved: so long ago. */
+const OWN_ROW = `UPDATE appliances SET batch = batch + 1, seen_at = ${nowMs()},
+    open_since = coalesce(CAST($clock AS BIGINT), ${nowMs()}) - CAST($age AS BIGINT)
+  WHERE name = $name AND epoch = $epoch
+  RETURNING batch, coalesce(CAST($clock AS BIGINT), ${nowMs()}) AS now`;
 /** Names that only share a hash wait for each other as well, which does no harm. */
 const LOCK_NAMES = `SELECT pg_advisory_xact_lock(hashtextextended(value, 0))
   FROM (SELECT value FROM json_array_elements_text(CAST(CAST(? AS TEXT) AS JSON))
@@ -129,7 +132,18 @@ export function nowMs(): string {
 /** The statements that begin a batch, and what their rows are. */
 export function loading(
   operations: readonly Operation[],
-  { times, appliance, country }: { times: BatchTimes; appliance: Appliance; country: string },
+  {
+    times,
+    appliance,
+    country,
+    clock,
+  }: {
+    times: BatchTimes;
+    appliance: Appliance;
+    country: string;
+    /** Null: the database's. */
+    clock: number | null;
+  },
 ) {
   const named = namedIn(operations, country);
   const { counts, span, posts } = named;
@@ -142,7 +156,8 @@ export function loading(
     wanted ? queries.push(query(sql, ...values)) - 1 : -1;
 
   queries.push(BEGIN, SHARE_WITH_BATCHES);
-  const own = ask(true, OWN_ROW, times.openSince, appliance.name, appliance.epoch);
+  const age = times.openSince === null ? null : times.now - times.openSince;
+  const own = ask(true, OWN_ROW, clock, age, appliance.name, appliance.epoch);
   ask(named.requests.length > 0, LOCK_NAMES, requests);
   ask(hasNames, LOCK_ACCOUNTS, buyers, requests, references);
   if (posts) queries.push(LOCK_JOURNAL);

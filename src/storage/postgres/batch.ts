@@ -134,13 +134,14 @@ export function batchesOn({ client, bank, options, accountId, start, name }: Bat
       times: given,
       appliance: own,
       country: bank.country,
+      clock: options.now?.() ?? null,
     });
     const loaded = loadedFrom(client.run(queries, WITHIN_MS));
     if (loaded.batch === null) {
       rollBack();
       throw new TakenOver(`another appliance serves as ${name}`);
     }
-    const times = { ...given, now: options.now?.() ?? loaded.now };
+    const times = { ...given, now: loaded.now };
     let decided: ReturnType<typeof decideAll>;
     try {
       decided = decideAll(operations, times, loaded);
@@ -169,7 +170,7 @@ export function batchesOn({ client, bank, options, accountId, start, name }: Bat
       } catch (error) {
         if (error instanceof ConnectionLost) {
           appliance = null;
-          throw new StoreBusy(messageOf(error));
+          throw error;
         }
         if (error instanceof ServerSaidNo) rollBack();
         if (!isPassing(error)) throw error;

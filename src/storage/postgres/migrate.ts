@@ -13,6 +13,9 @@ import { BEGIN, COMMIT } from "./sql.ts";
 /** The one list of migrations. Add to its end; never change one that was released. */
 export const MIGRATIONS: readonly string[] = [bank];
 
+/** Held by whoever makes or changes tables. */
+export const MAKE_LOCK = 7_200;
+
 const WITHIN_MS = 600_000;
 
 /** The version of the tables: how many migrations made them; 0 where there are none. */
@@ -34,7 +37,8 @@ export function assertNewest(db: Sql): void {
   throw new CannotOpen(
     version > MIGRATIONS.length
       ? `the database has version ${version}, this program knows ${MIGRATIONS.length}: use the newer program`
-      : "the database was made by an earlier version of this program: run transact-bank upgrade",
+      : "the database was made by an earlier version of this program: stop every appliance, then run " +
+          "transact-bank upgrade --database-owner URL",
   );
 }
 
@@ -61,7 +65,7 @@ export function createSharedBank(owner: Place, prepare: () => NewDatabase): void
   onDatabase(owner, (db, client) => {
     const run = (...queries: Query[]) => client.run(queries, WITHIN_MS);
     const asked = (text: string): Query => ({ text, values: [] });
-    run(BEGIN, asked("SELECT pg_advisory_xact_lock(7200)"));
+    run(BEGIN, asked(`SELECT pg_advisory_xact_lock(${MAKE_LOCK})`));
     assertEmptyDatabase(db, owner);
     for (const sql of MIGRATIONS) run(asked(sql));
     const made = prepare();

@@ -11,6 +11,8 @@ import {
 import { sqlOn } from "./sql.ts";
 
 /** Connecting takes so long at most, over all hosts of the address. */
+/** Making the tables may take long, as on a slow disk. */
+const ASKED_WITHIN_MS = 600_000;
 export const CONNECT_WITHIN_MS = 15_000;
 
 /** A database, and as whom; `name` as its list of sessions has it. */
@@ -78,11 +80,30 @@ export function onDatabase<T>(place: Place, ask: (db: Sql, client: Client) => T)
   const client = createClient(place);
   try {
     client.connect(CONNECT_WITHIN_MS);
-    return ask(sqlOn(client, { reconnect: () => client.connect(CONNECT_WITHIN_MS) }), client);
+    const reconnect = () => client.connect(CONNECT_WITHIN_MS);
+    return ask(sqlOn(client, { reconnect, withinMs: ASKED_WITHIN_MS }), client);
   } catch (error) {
     throw withAdvice(error, place);
   } finally {
     client.close();
+  }
+}
+
+/** Holds an advisory lock in a session of its own; gives what lets it go. `taken`: where another has it. */
+export function lockInDatabase(place: Place, lock: number, taken: string): () => void {
+  const client = createClient(place);
+  try {
+    client.connect(CONNECT_WITHIN_MS);
+    const reconnect = () => client.connect(CONNECT_WITHIN_MS);
+    const db = sqlOn(client, { reconnect, withinMs: ASKED_WITHIN_MS });
+    const { got } = db.query(`SELECT pg_try_advisory_lock(${lock}) AS got`).get() as {
+      got: number;
+    };
+    if (got !== 1) throw new CannotOpen(taken);
+    return client.close;
+  } catch (error) {
+    client.close();
+    throw withAdvice(error, place);
   }
 }
 

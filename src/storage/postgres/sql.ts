@@ -54,6 +54,8 @@ const DIALECT: Dialect = {
 export const WRITE_LOCK = 7_201;
 /** The end of the journal. */
 export const JOURNAL_LOCK = 7_202;
+/** The right to prune receipts, held by a session. */
+export const PRUNE_LOCK = 7_203;
 
 const once = (text: string): Query => ({ text, values: [] });
 export const BEGIN = once("BEGIN");
@@ -62,15 +64,14 @@ export const ROLLBACK = once("ROLLBACK");
 const BEGIN_READ = once("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
 const LOCK_OUT_ALL = once(`SELECT pg_advisory_xact_lock(${WRITE_LOCK})`);
 
-/** Of an admin's statement; there is no other limit, for a report may read for long. */
-const WITHIN_MS = 3_600_000;
-
 type Options = {
   /** Connects, and once more where the connection was lost between two calls. */
   readonly reconnect: () => void;
+  /** How long a statement may take, in milliseconds. */
+  readonly withinMs: number;
 };
 
-export function sqlOn(client: Client, { reconnect }: Options): Sql {
+export function sqlOn(client: Client, { reconnect, withinMs }: Options): Sql {
   const known = new Map<string, Translated>();
   let depth = 0;
 
@@ -84,12 +85,12 @@ export function sqlOn(client: Client, { reconnect }: Options): Sql {
 
   function send(query: Query): Rows {
     try {
-      return client.run([query], WITHIN_MS)[0] as Rows;
+      return client.run([query], withinMs)[0] as Rows;
     } catch (error) {
       // Outside a transaction this was a read, or is done whole by the next one who tries.
       if (!(error instanceof ConnectionLost) || depth > 0) throw error;
       reconnect();
-      return client.run([query], WITHIN_MS)[0] as Rows;
+      return client.run([query], withinMs)[0] as Rows;
     }
   }
 
@@ -120,15 +121,15 @@ export function sqlOn(client: Client, { reconnect }: Options): Sql {
   /** Within another one it is a part of that which can be undone alone. */
   function inside<T>(run: () => T): T {
     const name = `part_${depth}`;
-    client.run([once(`SAVEPOINT ${name}`)], WITHIN_MS);
+    client.run([once(`SAVEPOINT ${name}`)], withinMs);
     depth += 1;
     try {
       const value = run();
-      client.run([once(`RELEASE ${name}`)], WITHIN_MS);
+      client.run([once(`RELEASE ${name}`)], withinMs);
       return value;
     } catch (error) {
       if (!(error instanceof ConnectionLost)) {
-        client.run([once(`ROLLBACK TO ${name}`), once(`RELEASE ${name}`)], WITHIN_MS);
+        client.run([once(`ROLLBACK TO ${name}`), once(`RELEASE ${name}`)], withinMs);
       }
       throw error;
     } finally {
@@ -141,10 +142,10 @@ export function sqlOn(client: Client, { reconnect }: Options): Sql {
     depth = 1;
     try {
       const value = run();
-      client.run([COMMIT], WITHIN_MS);
+      client.run([COMMIT], withinMs);
       return value;
     } catch (error) {
-      if (!(error instanceof ConnectionLost)) client.run([ROLLBACK], WITHIN_MS);
+      if (!(error instanceof ConnectionLost)) client.run([ROLLBACK], withinMs);
       throw error;
     } finally {
       depth = 0;

@@ -7,12 +7,15 @@ import { type AdminOptions, adminStoreOn } from "../sql/store.ts";
 import type { Store } from "../store.ts";
 import { batchesOn } from "./batch.ts";
 import { nowMs } from "./batch-load.ts";
-import { type ClientAddress, createClient } from "./client.ts";
+import { type ClientAddress, ConnectionLost, createClient } from "./client.ts";
 import { assertNewest } from "./migrate.ts";
 import { CONNECT_WITHIN_MS, placeOf, withAdvice } from "./reach.ts";
 import { sqlOn } from "./sql.ts";
 import { postgresChecks } from "./verify.ts";
 
+/** A report may read for long; a server's thread that answers may not wait. */
+const ADMIN_WITHIN_MS = 3_600_000;
+const SERVING_WITHIN_MS = 5_000;
 /** One that wrote within this is taken for alive. */
 const SEEN_WITHIN_MS = 60_000;
 
@@ -20,6 +23,7 @@ const SEEN_WITHIN_MS = 60_000;
 export type PostgresOptions = Omit<AdminOptions, "now"> & {
   readonly database: Pick<ClientAddress, "address" | "password">;
   readonly name: string;
+  readonly serving: boolean;
   readonly now: (() => number) | null;
 };
 
@@ -30,7 +34,10 @@ export function openPostgresStore(options: PostgresOptions): Store {
   const connect = () => client.connect(CONNECT_WITHIN_MS);
   try {
     connect();
-    const db = sqlOn(client, { reconnect: connect });
+    const db = sqlOn(client, {
+      reconnect: connect,
+      withinMs: options.serving ? SERVING_WITHIN_MS : ADMIN_WITHIN_MS,
+    });
     assertNewest(db);
     const bank = bankOf(db);
     checkPinKey(db, options.pinKey);
@@ -48,6 +55,7 @@ export function openPostgresStore(options: PostgresOptions): Store {
         return postgresChecks(db);
       },
     };
+    const ended = db.query("UPDATE appliances SET serving = 0, open_since = NULL WHERE name = ?");
     const { desk } = adminStoreOn(db, engine, adminOptions);
     const batches = batchesOn({
       client,
@@ -67,11 +75,14 @@ export function openPostgresStore(options: PostgresOptions): Store {
       flush: () => Promise.resolve(),
       // Only a commit of its own tells whether what is there is durable: a repeat waits for that.
       repeatOf: () => null,
-      beginServing: (at) => beginServing(db, name, at),
+      beginServing: () => beginServing(db, name, adminOptions.now()),
       endServing() {
-        db.transaction(() =>
-          db.query("UPDATE appliances SET serving = 0, open_since = NULL WHERE name = ?").run(name),
-        ).immediate();
+        try {
+          db.transaction(() => ended.run(name)).immediate();
+        } catch (error) {
+          // The next start looks for what this one left open: no harm.
+          if (!(error instanceof ConnectionLost)) throw error;
+        }
         return true;
       },
       close: () => client.close(),

@@ -22,6 +22,9 @@ function errorOf({ kind, message }: WriterFailure): Error {
   return kind === "ended" ? new FlushFailed(message) : new Error(message);
 }
 
+/** One that waits for a database that does not answer hears nothing. */
+const STOP_WITHIN_MS = 1_000;
+
 export function startPostgresThreads(
   options: WriterOptions,
   onEnded: (error: FlushFailed) => void,
@@ -60,7 +63,7 @@ export function startPostgresThreads(
 
     /** Resolves once it has let go of the database; call it when no batch is under way. */
     async stop() {
-      if (broken === null) await ask(STOPPED);
+      if (broken === null) await Promise.race([ask(STOPPED), Bun.sleep(STOP_WITHIN_MS)]);
       worker.terminate();
     },
   };

@@ -42,7 +42,12 @@ function applier(store: Store) {
 }
 
 self.onmessage = ({ data: options }: MessageEvent<WriterOptions>) => {
-  const store = openPostgresStore({ ...options, now: null, newUuid: Bun.randomUUIDv7 });
+  const store = openPostgresStore({
+    ...options,
+    serving: true,
+    now: null,
+    newUuid: Bun.randomUUIDv7,
+  });
   const apply = applier(store);
   self.onmessage = ({ data }: MessageEvent<string>) => {
     if (data === STOPPED) {

@@ -18,6 +18,9 @@ const PRUNE_LOCK = "prune.lock";
 /** "TxBk", in the header of every database of ours: a foreign file is told by its absence. */
 const APPLICATION_ID = 0x5478426b;
 
+/** "TxMv": its bank was moved to another database, and this one is only read by whoever moves it. */
+const MOVED_ID = 0x54784d76;
+
 /** SQLite before this version may lose a commit when the WAL is reset under a reader. */
 export const OLDEST_SQLITE = "3.51.3";
 
@@ -43,6 +46,7 @@ function assertSqliteVersion(db: Database): void {
 /** Refuses what another program wrote, before anything is changed in it. */
 export function assertOurs(db: Database, file: string): void {
   const id = db.query("PRAGMA application_id").get() as { application_id: number };
+  if (id.application_id === MOVED_ID) throw new MovedBank(file);
   if (id.application_id !== APPLICATION_ID) {
     throw new CannotOpen(`${file} was not made by this program: name another data dir`);
   }
@@ -98,7 +102,7 @@ function assertWritable(db: Database, file: string): void {
  * the bank's user would show it the bank's own database or keys, by a link, beside a configuration
  * without dual control. Nobody but root can show root anything else than it may do already.
  */
-function assertNobodyElses(dataDir: string): void {
+export function assertNobodyElses(dataDir: string): void {
   const me = process.geteuid?.() ?? 0;
   const theirs = me === 0 ? null : strangersPart(dataDir, me);
   if (theirs === null) return;
@@ -152,6 +156,16 @@ export class NewerBank extends CannotOpen {
   }
 }
 
+/** The bank is somewhere else, or on its way there: this file must never be a bank again. */
+export class MovedBank extends CannotOpen {
+  constructor(file: string) {
+    super(
+      `the bank of ${file} was moved to another database: run transact-bank migrate-to once more ` +
+        "where config.toml does not name that yet; nothing is ever served from this file again",
+    );
+  }
+}
+
 /** The database is older than the program: only an upgrade, after a backup, migrates it. */
 export class OlderDatabase extends CannotOpen {}
 
@@ -174,13 +188,53 @@ export function migrateDatabase(dataDir: string): void {
  * which flushes the WAL itself before any answer. Throws CannotOpen with what to do.
  */
 export function openDatabase(dataDir: string, synchronous: "FULL" | "NORMAL"): Database {
-  return opened(dataDir, synchronous, (db) => {
-    if (isNewest(db)) return;
-    throw new OlderDatabase(
-      "the database was made by an earlier version of this program: run transact-bank upgrade, " +
-        "which makes a backup first, as serve does when it starts",
-    );
+  return opened(dataDir, synchronous, assertNewestVersion);
+}
+
+function assertNewestVersion(db: Database): void {
+  if (isNewest(db)) return;
+  throw new OlderDatabase(
+    "the database was made by an earlier version of this program: run transact-bank upgrade, " +
+      "which makes a backup first, as serve does when it starts",
+  );
+}
+
+/**
+ * Opens it for whoever moves its bank to another database, also where that closed it. Gives as well
+ * whether it did.
+ */
+export function openToMove(dataDir: string): { readonly db: Database; readonly isMoved: boolean } {
+  let isMoved = false;
+  const db = opened(dataDir, "FULL", assertNewestVersion, (own, file) => {
+    const id = own.query("PRAGMA application_id").get() as { application_id: number };
+    isMoved = id.application_id === MOVED_ID;
+    if (!isMoved) assertOurs(own, file);
   });
+  return { db, isMoved };
+}
+
+/** Within a write: from its commit on, the file opens for nobody but whoever moves the bank. */
+export function markMoved(db: Database): void {
+  db.run(`PRAGMA application_id = ${MOVED_ID}`);
+}
+
+/** Makes in a folder a database with all tables and no bank in them, which `also` adds to. */
+export function createTables(folder: string, also: (db: Database) => void): Database {
+  const file = join(folder, DATABASE_FILE);
+  const db = new Database(file, { strict: true, create: true, readwrite: true });
+  try {
+    settings(db, "NORMAL");
+    db.transaction(() => {
+      assertEmpty(db, folder);
+      db.run(`PRAGMA application_id = ${APPLICATION_ID}`);
+      migrate(db);
+      also(db);
+    }).immediate();
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
 }
 
 /** Opens it whatever its version, for a copy or an upgrade; a later program's is refused. */
@@ -216,6 +270,7 @@ function opened(
   dataDir: string,
   synchronous: "FULL" | "NORMAL",
   checkVersion: (db: Database) => void,
+  checkOwner: (db: Database, file: string) => void = assertOurs,
 ): Database {
   const file = databaseFile(dataDir);
   const until = performance.now() + BUSY_TIMEOUT_MS;
@@ -225,7 +280,7 @@ function opened(
       // Before the first read: another process may be clearing the WAL away as it ends.
       db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
       assertSqliteVersion(db);
-      assertOurs(db, file);
+      checkOwner(db, file);
       settings(db, synchronous);
       if (synchronous === "NORMAL") assertWritable(db, file);
       checkVersion(db);

@@ -1,7 +1,6 @@
 // The names that a person may be about to type, for the completion of a shell. Each is a read of an
 // index or of the newest rows, and gives a few: it is asked at each press of a key.
-import type { Database } from "bun:sqlite";
-import { openAsItIs } from "./open.ts";
+import type { Sql } from "./sql.ts";
 
 export type Name = { readonly name: string; readonly about: string };
 
@@ -45,7 +44,7 @@ const RECEIPTS = `SELECT CAST(id AS TEXT) AS name, path AS about FROM receipts
 const limited = (scope: "product" | "channel") =>
   `SELECT scope_key AS name, '' AS about FROM limits WHERE scope = '${scope}' LIMIT ?1`;
 
-type Look = (db: Database, prefix: string) => Name[];
+type Look = (db: Sql, prefix: string) => Name[];
 
 /** Those with the beginning, by an index. */
 const indexed =
@@ -86,12 +85,5 @@ const LOOKS = {
 
 export type Named = keyof typeof LOOKS;
 
-/** A few names of the bank in a data dir that begin with a text; throws where it cannot be read. */
-export function namesOf(dataDir: string, what: Named, prefix: string): Name[] {
-  const db = openAsItIs(dataDir);
-  try {
-    return LOOKS[what](db, prefix);
-  } finally {
-    db.close();
-  }
-}
+/** A few names of a bank that begin with a text. */
+export const namesIn = (db: Sql, what: Named, prefix: string): Name[] => LOOKS[what](db, prefix);
