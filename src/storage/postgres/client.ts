@@ -61,10 +61,15 @@ export function createClient({ address, password, name }: ClientAddress) {
   function ask(request: Request, withinMs: number): readonly Rows[] {
     if (thread === null) throw new ConnectionLost("there is no connection");
     const { port, replies } = thread;
+    const until = performance.now() + withinMs;
     port.postMessage(request);
-    const waited = Atomics.wait(replies, 0, seen, withinMs);
+    // It may wake without a reply, as another thread of this process ends (Bun 1.4.5).
+    for (let left = withinMs; Atomics.load(replies, 0) === seen && left > 0; ) {
+      Atomics.wait(replies, 0, seen, left);
+      left = until - performance.now();
+    }
     const received = receiveMessageOnPort(port) as { message: Reply } | undefined;
-    if (waited === "timed-out" || received === undefined) {
+    if (received === undefined) {
       giveUp();
       throw new ConnectionLost(`the database did not answer within ${withinMs} ms`);
     }
