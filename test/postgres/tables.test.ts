@@ -46,6 +46,7 @@ async function bankIn(name: string) {
   await server.sql(statements.join(";\n"), name);
   const address = { ...readAddress(url), user: ROLE };
   const store = openPostgresStore({
+    serving: false,
     database: { address, password: null },
     name: "one",
     now: () => MONDAY_MORNING,
