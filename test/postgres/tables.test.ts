@@ -48,6 +48,7 @@ async function bankIn(name: string) {
   const store = openPostgresStore({
     database: { address, password: null },
     name: "one",
+    serving: true,
     now: () => MONDAY_MORNING,
     newUuid: Bun.randomUUIDv7,
     policy: { pinPolicy: "if-set", pinMaxTries: 3 },
