@@ -2,6 +2,7 @@
 // line that is not ok says what to do.
 import { authentication, pinKey, secrets, tls } from "./access-checks.ts";
 import type { Facts } from "./facts.ts";
+import * as shared from "./shared-checks.ts";
 import {
   backup,
   configuration,
@@ -27,18 +28,29 @@ import {
   timeZone,
 } from "./work-checks.ts";
 
+/** Of a bank in its data dir alone, or in a database that is shared; else of both. */
+type Where = "own" | "shared";
+
 /** In the order they are printed: first what the rest stands on. */
-export const CHECKS: readonly (readonly [name: string, check: Check])[] = [
+export const CHECKS: readonly (readonly [name: string, check: Check, where?: Where])[] = [
   ["data dir", dataDir],
   ["permissions", inDataDir(permissions)],
   ["configuration", inDataDir(configuration)],
   ["database", inDataDir(database)],
-  ["SQLite", sqlite],
-  ["durability", durability],
+  ["SQLite", sqlite, "own"],
+  ["durability", durability, "own"],
+  ["PostgreSQL", shared.server, "shared"],
+  ["commits", shared.commits, "shared"],
+  ["standby", shared.standby, "shared"],
+  ["role", shared.role, "shared"],
+  ["connection", shared.connection, "shared"],
+  ["database clock", shared.databaseClock, "shared"],
+  ["appliances", shared.appliances, "shared"],
+  ["dual control", shared.dualControl, "shared"],
   ["flush", inDataDir(flush)],
   ["disk space", inDataDir(diskSpace)],
   ["journal tail", journalTail],
-  ["backup", backup],
+  ["backup", backup, "own"],
   ["PIN key", inDataDir(pinKey)],
   ["secrets", inDataDir(secrets)],
   ["authentication", inDataDir(authentication)],
@@ -56,5 +68,9 @@ export const CHECKS: readonly (readonly [name: string, check: Check])[] = [
 
 export type Line = Verdict & { readonly check: string };
 
-export const judge = (facts: Facts): Line[] =>
-  CHECKS.map(([check, judged]) => ({ check, ...judged(facts) }));
+export function judge(facts: Facts): Line[] {
+  const isShared = facts.config.ok && facts.config.value.database !== undefined;
+  const where: Where = isShared ? "shared" : "own";
+  const here = CHECKS.filter(([, , of = where]) => of === where);
+  return here.map(([check, judged]) => ({ check, ...judged(facts) }));
+}

@@ -4,6 +4,7 @@ import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync 
 import { join, resolve } from "node:path";
 import { version } from "../../package.json";
 import { backupFolder, newestBackup } from "../backup/create.ts";
+import { sharedDatabaseOf } from "../bank.ts";
 import { type Config, DEFAULT_CONFIG, readConfig } from "../config.ts";
 import { isDumpable } from "../core-dump.ts";
 import { messageOf } from "../errors.ts";
@@ -19,7 +20,9 @@ import {
 } from "../keys.ts";
 import { type Live, readLive } from "../live.ts";
 import { pinKeyCheck } from "../storage/pins.ts";
-import { type Inspection, inspect } from "../storage/sqlite/inspect.ts";
+import { inspectShared, type SharedFacts } from "../storage/postgres/inspect.ts";
+import { placeOf } from "../storage/postgres/reach.ts";
+import { inspect, type Inspection as OwnInspection } from "../storage/sqlite/inspect.ts";
 import { LOCK_FILE } from "../storage/sqlite/open.ts";
 import { nameOfUser } from "../users.ts";
 import { type DiskFacts, diskOf, type FlushFacts, measureFlush } from "./disk.ts";
@@ -65,6 +68,12 @@ export type BackupFacts = {
   readonly newestAt: number | null;
   /** Null where there is no such folder yet. */
   readonly disk: DiskFacts | null;
+};
+
+/** `journalMode` is null, and `shared` is not, where the bank is in a database elsewhere. */
+export type Inspection = Omit<OwnInspection, "journalMode"> & {
+  readonly journalMode: string | null;
+  readonly shared: SharedFacts | null;
 };
 
 export type Facts = {
@@ -224,6 +233,13 @@ async function liveOf(dataDir: string): Promise<Known<Live | null>> {
   }
 }
 
+function inspected(dataDir: string, config: Known<Config>): Inspection {
+  const shared = config.ok ? sharedDatabaseOf(dataDir, config.value) : null;
+  return shared === null
+    ? { shared: null, ...inspect(dataDir, TAIL_LENGTH) }
+    : { journalMode: null, ...inspectShared(placeOf(shared), TAIL_LENGTH) };
+}
+
 /** Finds out all there is to judge. Beside a running server it changes and disturbs nothing. */
 export async function gather(dataDir: string): Promise<Facts> {
   const uid = process.geteuid?.() ?? 0;
@@ -231,7 +247,7 @@ export async function gather(dataDir: string): Promise<Facts> {
   const missing = { ok: false, why: NO_DATA_DIR } as const;
   const inFolder = <T>(get: () => T): Known<T> => (folder === null ? missing : attempt(get));
   const config = inFolder(() => readConfig(dataDir));
-  const database = inFolder(() => inspect(dataDir, TAIL_LENGTH));
+  const database = inFolder(() => inspected(dataDir, config));
   const live = await liveOf(dataDir);
   const serverPid = (live.ok ? live.value?.pid : undefined) ?? serverPidOf(dataDir);
   const bankCode = database.ok ? database.value.bank.code : null;

@@ -65,7 +65,7 @@ export function configuration({ config }: Facts): Verdict {
 
 export function database({ database }: Facts): Verdict {
   if (!database.ok) return fail("it cannot be read", `${database.why}.`);
-  const { bank, version, newestVersion } = database.value;
+  const { bank, version, newestVersion, shared } = database.value;
   if (version > newestVersion) {
     return fail(
       `its version is ${version}, this program knows ${newestVersion}`,
@@ -75,7 +75,9 @@ export function database({ database }: Facts): Verdict {
   if (version < newestVersion) {
     return warning(
       `its version is ${version}, this program's is ${newestVersion}`,
-      "The next start of the server upgrades it, after a backup: transact-bank upgrade --check.",
+      shared === null
+        ? "The next start of the server upgrades it, after a backup: transact-bank upgrade --check."
+        : "Stop every appliance, then: transact-bank upgrade --database-owner URL.",
     );
   }
   return ok(`bank ${bank.code}${bank.demo ? ", a demo" : ""}, version ${version}`);

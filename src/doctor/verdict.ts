@@ -1,7 +1,6 @@
 // What a judgement is, and the words that all of them are made of.
 import { quoted } from "../printable.ts";
-import type { Inspection } from "../storage/sqlite/inspect.ts";
-import type { Facts } from "./facts.ts";
+import type { Facts, Inspection } from "./facts.ts";
 
 export type State = "ok" | "warning" | "FAIL";
 

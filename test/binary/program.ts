@@ -107,24 +107,28 @@ export async function startServer(dataDir: string, how: ServeHow): Promise<Serve
 /** How a command line without quotes is typed; `_` stands for a blank inside a word. */
 const words = (line: string) => line.split(" ").map((word) => word.replaceAll("_", " "));
 
-const INIT =
+/** Its answers, where nobody is asked. */
+export const INIT =
   "init --no-input --bank-code ACME --currency ZAR --time-zone Africa/Johannesburg --country ZA";
 
-/** The bank of a data dir `bank` in a folder, whether it is there yet or not. */
-export function bankIn(folder: string): Bank {
+/**
+ * The bank of a data dir `bank` in a folder, whether it is there yet or not. `inside`: words before
+ * every command, such as those that run it on another host.
+ */
+export function bankIn(folder: string, inside: readonly string[] = []): Bank {
   const dataDir = join(folder, "bank");
   const env = { TRANSACT_BANK_DATA_DIR: dataDir };
   const bank: Bank = {
     folder,
     dataDir,
-    run: (args, { stdin = "" } = {}) => run(args, { stdin, env }),
+    run: (args, { stdin = "" } = {}) => run(args, { stdin, env, inside }),
     async admin(line, { stdin = "" } = {}) {
-      const ran = await run(words(line), { stdin, env });
+      const ran = await run(words(line), { stdin, env, inside });
       if (ran.exit !== 0) throw new Error(`${line} ended with ${ran.exit}: ${ran.err}`);
       return ran;
     },
     json: async <T>(line: string) => JSON.parse((await bank.admin(`${line} --json`)).out) as T,
-    serve: (serveHow = {}) => startServer(dataDir, serveHow),
+    serve: (serveHow = {}) => startServer(dataDir, { inside, ...serveHow }),
     remove: () => rmSync(folder, { recursive: true }),
   };
   return bank;

@@ -25,9 +25,15 @@ export async function run(
   {
     stdin = "",
     env = {},
-  }: { stdin?: string | Uint8Array<ArrayBuffer>; env?: Record<string, string> } = {},
+    inside = [],
+  }: {
+    stdin?: string | Uint8Array<ArrayBuffer>;
+    env?: Record<string, string>;
+    /** Words before the command, such as those that run it on another host. */
+    inside?: readonly string[];
+  } = {},
 ): Promise<Ran> {
-  const child = Bun.spawn([...program, ...args], {
+  const child = Bun.spawn([...inside, ...program, ...args], {
     stdin: new Blob([stdin]),
     stdout: "pipe",
     stderr: "pipe",

@@ -5,6 +5,7 @@ import { CHECKS, judge } from "../../src/doctor/checks.ts";
 import { mountOf } from "../../src/doctor/disk.ts";
 import type { Facts } from "../../src/doctor/facts.ts";
 import type { Live } from "../../src/live.ts";
+import type { SharedFacts } from "../../src/storage/postgres/inspect.ts";
 
 const NOW = Date.UTC(2026, 2, 2, 12);
 const DAY = 86_400_000;
@@ -26,6 +27,7 @@ const INSPECTION = {
   version: 1,
   newestVersion: 1,
   journalMode: "wal",
+  shared: null,
   pinKeyCheck: "0123456789abcdef",
   hasLimits: true,
   openFindings: 0,
@@ -127,6 +129,37 @@ const signature = (change: object) =>
     secrets: [{ kind: "signature", state: known({ kind: "signature", ...SECRET, ...change }) }],
   });
 
+const SETTINGS = {
+  fsync: "on",
+  full_page_writes: "on",
+  synchronous_commit: "on",
+  synchronous_standby_names: "ANY 1 (db2)",
+  default_transaction_isolation: "read committed",
+};
+const SHARED: SharedFacts = {
+  user: "transact_bank",
+  serverVersion: "15.18",
+  serverNumber: 150_018,
+  encoding: "UTF8",
+  collation: "C",
+  settings: SETTINGS,
+  seesStandbys: true,
+  standbys: ["db2"],
+  clockAheadMs: 3,
+  overNetwork: true,
+  encrypted: true,
+  powers: [],
+  connected: ["1.2.3 a:/bank", "1.2.3 b:/bank"],
+  dualControl: [],
+};
+const SHARED_CONFIG = config({ database: "postgres://transact_bank@db1,db2/bank" });
+const shared = (change: Partial<SharedFacts>): Partial<Facts> => ({
+  ...SHARED_CONFIG,
+  ...database({ journalMode: null, shared: { ...SHARED, ...change } }),
+});
+const settings = (change: Partial<typeof SETTINGS>) =>
+  shared({ settings: { ...SETTINGS, ...change } });
+
 type Broken = readonly [
   what: string,
   check: string,
@@ -134,6 +167,89 @@ type Broken = readonly [
   state: "FAIL" | "warning",
   found: string,
   remedy: string,
+];
+
+const SHARED_BROKEN: readonly Broken[] = [
+  [
+    "tables of an earlier version",
+    "database",
+    { ...SHARED_CONFIG, ...database({ newestVersion: 2, shared: SHARED }) },
+    "warning",
+    "version is 1",
+    "--database-owner",
+  ],
+  ["an old server", "PostgreSQL", shared({ serverNumber: 140_000 }), "FAIL", "too old", "15"],
+  ["another encoding", "PostgreSQL", shared({ encoding: "LATIN1" }), "FAIL", "LATIN1", "UTF8"],
+  ["another order", "PostgreSQL", shared({ collation: "de_DE" }), "FAIL", "de_DE", "LC_COLLATE"],
+  ["no flush", "commits", settings({ fsync: "off" }), "FAIL", "power cut", "fsync = on"],
+  ["torn pages", "commits", settings({ full_page_writes: "off" }), "FAIL", "power cut", "SET"],
+  [
+    "a loose default",
+    "commits",
+    settings({ synchronous_commit: "local" }),
+    "warning",
+    "local",
+    "SET",
+  ],
+  [
+    "another isolation",
+    "commits",
+    settings({ default_transaction_isolation: "serializable" }),
+    "warning",
+    "serializable",
+    "read committed",
+  ],
+  [
+    "no standby",
+    "standby",
+    settings({ synchronous_standby_names: "" }),
+    "warning",
+    "lost machine",
+    "synchronous_mode",
+  ],
+  ["a standby away", "standby", shared({ standbys: [] }), "FAIL", "ANY 1 (db2)", "fail over"],
+  [
+    "standbys out of sight",
+    "standby",
+    shared({ seesStandbys: false, standbys: [] }),
+    "warning",
+    "cannot see",
+    "GRANT pg_read_all_stats",
+  ],
+  ["a superuser", "role", shared({ powers: ["superuser"] }), "warning", "superuser", "of its own"],
+  ["no TLS", "connection", shared({ encrypted: false }), "warning", "in clear", "sslmode"],
+  [
+    "a clock ahead",
+    "database clock",
+    shared({ clockAheadMs: 5_000 }),
+    "warning",
+    "5.0 s ahead",
+    "NTP",
+  ],
+  [
+    "a clock behind",
+    "database clock",
+    shared({ clockAheadMs: -5_000 }),
+    "warning",
+    "behind",
+    "NTP",
+  ],
+  [
+    "an older appliance",
+    "appliances",
+    shared({ connected: ["1.2.3 a:/bank", "1.1.0 b:/bank"] }),
+    "warning",
+    "1.1.0 b:/bank",
+    "one version",
+  ],
+  [
+    "another dual control",
+    "dual control",
+    shared({ dualControl: ["money"] }),
+    "warning",
+    "under money",
+    "every appliance",
+  ],
 ];
 
 const BROKEN: readonly Broken[] = [
@@ -560,6 +676,7 @@ const BROKEN: readonly Broken[] = [
     "sales resume",
   ],
   ["no limits", "limits", database({ hasLimits: false }), "warning", "any amount", "limits set"],
+  ...SHARED_BROKEN,
   ["open findings", "findings", database({ openFindings: 3 }), "warning", "3 open", "exceptions"],
 ];
 
@@ -569,6 +686,14 @@ test("a bank that is well has a line ok for each check, and no remedy", () => {
   const lines = judge(WELL);
   expect(lines.filter(({ state }) => state !== "ok")).toEqual([]);
   expect(lines.every(({ remedy, found }) => remedy === null && found !== "")).toBe(true);
+});
+
+test("so has one in a shared database, with checks of its own", () => {
+  const lines = judge({ ...WELL, ...shared({}) });
+  expect(lines.filter(({ state }) => state !== "ok")).toEqual([]);
+  const names = lines.map(({ check }) => check);
+  expect(names).toContain("standby");
+  expect(names).not.toContain("backup");
 });
 
 describe("what is wrong has its line, and the remedy under it", () => {

@@ -4,23 +4,12 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CONFIG_FILE } from "../../src/config.ts";
-import { initBank } from "../../src/init.ts";
-import { readAddress } from "../../src/storage/postgres/address.ts";
 import { addLoadAccounts, type Log, problemsOf, sendAgain, unsettled } from "../binary/load.ts";
-import { type Bank, bankIn } from "../binary/program.ts";
+import { type Bank, bankIn, INIT } from "../binary/program.ts";
 import { type Server, SUPERUSER } from "./server.ts";
 import { until } from "./wait.ts";
 
 const ROLE = "transact_bank";
-const IDENTITY = {
-  code: "ACME",
-  currency: "ZAR",
-  minorDigits: 2,
-  timeZone: "Africa/Johannesburg",
-  country: "ZA",
-  demo: false,
-};
-
 type Host = Pick<Server, "address" | "port">;
 /** A host as config.toml names it: a server, or a port of this machine that leads to one. */
 export const at = (port: number): Host => ({ address: "127.0.0.1", port });
@@ -29,8 +18,8 @@ export type SharedBank = {
   readonly database: string;
   /** The appliance that made the bank: its commands are anybody's. */
   readonly first: Bank;
-  /** One more, which finds the database at these hosts; `config`: lines for its config.toml. */
-  appliance(hosts?: readonly Host[], config?: string): Bank;
+  /** One more, which finds the database at these hosts; `inside`: of the host where it is. */
+  appliance(hosts?: readonly Host[], inside?: readonly string[]): Bank;
   /** Statements on the bank's tables, as the superuser. */
   sql(statements: string, server?: Server): Promise<string>;
   remove(): void;
@@ -38,10 +27,14 @@ export type SharedBank = {
 
 let banks = 0;
 
-/** Makes a bank on a server; its appliances look for the database at these hosts. */
+/**
+ * Makes a bank on a server; its appliances look for the database at these hosts. `inside`: of the
+ * host where the first of them is.
+ */
 export async function newSharedBank(
   server: Server,
   hosts: readonly Host[] = [server],
+  inside: readonly string[] = [],
 ): Promise<SharedBank> {
   banks += 1;
   const database = `bank_${banks}`;
@@ -55,25 +48,23 @@ export async function newSharedBank(
     const list = all.map(({ address, port }) => `${address}:${port}`).join(",");
     return `postgres://${user}@${list}/${database}?sslmode=disable`;
   };
-  const owner = { address: readAddress(addressOf(SUPERUSER, [server])), password: null };
-  const first = newAppliance(folder, 1);
-  initBank(first.dataDir, IDENTITY, null, {
-    database: addressOf(ROLE, hosts),
-    password: null,
-    owner,
-  });
+  const first = newAppliance(folder, 1, inside);
+  const owner = addressOf(SUPERUSER, [server]);
+  const databases = ["--database", addressOf(ROLE, hosts), "--database-owner", owner];
+  const { exit, err } = await first.run([...INIT.split(" "), ...databases]);
+  if (exit !== 0) throw new Error(`init ended with ${exit}: ${err}`);
   let appliances = 1;
   return {
     database,
     first,
-    appliance(others = hosts, config = "") {
+    appliance(others = hosts, host = []) {
       appliances += 1;
-      const one = newAppliance(folder, appliances);
+      const one = newAppliance(folder, appliances, host);
       mkdirSync(one.dataDir, { mode: 0o700 });
       cpSync(join(first.dataDir, "keys"), join(one.dataDir, "keys"), { recursive: true });
       const text = readFileSync(join(first.dataDir, CONFIG_FILE), "utf8");
       const own = text.replace(addressOf(ROLE, hosts), addressOf(ROLE, others));
-      writeFileSync(join(one.dataDir, CONFIG_FILE), `${own}${config}\n`, { mode: 0o600 });
+      writeFileSync(join(one.dataDir, CONFIG_FILE), own, { mode: 0o600 });
       return one;
     },
     sql: (statements, on = server) =>
@@ -82,10 +73,10 @@ export async function newSharedBank(
   };
 }
 
-function newAppliance(folder: string, number: number): Bank {
+function newAppliance(folder: string, number: number, inside: readonly string[]): Bank {
   const own = join(folder, `appliance-${number}`);
   mkdirSync(own);
-  return bankIn(own);
+  return bankIn(own, inside);
 }
 
 /** The same, with the accounts of the load (../binary/load.ts). */

@@ -1,4 +1,5 @@
 // Why a database cannot be used, said to whoever can mend it: how it is reached, and what it must be.
+import { version } from "../../../package.json";
 import { CannotOpen } from "../cannot-open.ts";
 import type { Sql } from "../sql/sql.ts";
 import {
@@ -32,8 +33,8 @@ export const placeOf = ({
   readonly name: string;
 }): Place => ({
   ...database,
-  // As much of it as PostgreSQL keeps.
-  name: `transact-bank ${name}`.slice(0, 63),
+  // As much of it as PostgreSQL keeps. doctor tells of appliances of another version by it.
+  name: `transact-bank ${version} ${name}`.slice(0, 63),
   from: "database in config.toml",
   passwordFrom: "keys/database.password",
 });
