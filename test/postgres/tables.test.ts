@@ -49,7 +49,6 @@ async function bankIn(name: string) {
     serving: false,
     database: { address, password: null },
     name: "one",
-    serving: true,
     now: () => MONDAY_MORNING,
     newUuid: Bun.randomUUIDv7,
     policy: { pinPolicy: "if-set", pinMaxTries: 3 },
