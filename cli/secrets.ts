@@ -142,6 +142,12 @@ function registerList(secrets: Command): void {
 
 export function register(program: Command): void {
   const secrets = group(program, "secrets", "The secrets shared with Clickatell");
+  secrets.addHelpText(
+    "after",
+    `
+They are files of this appliance. Where several share a PostgreSQL, what is rotated or retired
+on one comes to the others by secrets export there and secrets import on each.`,
+  );
   registerRotate(secrets);
   registerRetire(secrets);
   registerList(secrets);

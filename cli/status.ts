@@ -29,6 +29,8 @@ type Status = {
   readonly waiting: number;
   readonly overview: Overview;
   readonly newestBackupAt: number | null;
+  /** Whether the bank is in a database elsewhere. */
+  readonly isShared: boolean;
   readonly disk: { readonly freeBytes: number; readonly totalBytes: number };
   readonly walBytes: number;
 };
@@ -46,6 +48,7 @@ async function statusOf(session: Session): Promise<Status> {
     now,
     waiting: store.approvals({ all: false, limit: MOST_WAITING }).length,
     overview: overviewAt(now, session),
+    isShared: config.database !== undefined,
     newestBackupAt: newestBackup(dataDir, config, session.bank.code)?.createdAt ?? null,
     disk: roomOf(dataDir),
     walBytes: statSync(join(dataDir, WAL_FILE), { throwIfNoEntry: false })?.size ?? 0,
@@ -159,7 +162,8 @@ function screenOf(status: Status): string {
   const oldest =
     oldestOpenAt === null ? "" : `, the oldest for ${spanText((now - oldestOpenAt) / 1000)}`;
   const found = findings.map(({ kind, open: count }) => ({ what: kind, count }));
-  const free = bytesText(disk.freeBytes);
+  const [free, total] = [bytesText(disk.freeBytes), bytesText(disk.totalBytes)];
+  const made = newestBackupAt === null ? "NONE" : `${spanText((now - newestBackupAt) / 1000)} old`;
   const server: Fact[] =
     live !== null ? serverFacts(live, status) : [["server", stuck ?? "not running"]];
   return facts([
@@ -171,8 +175,15 @@ function screenOf(status: Status): string {
     ["unconfirmed", `${unconfirmed} for more than seven business days`],
     ["findings", countsText(found)],
     ...(waiting === 0 ? [] : [["approvals", `${waiting} wait for another person`] as const]),
-    ["backup", newestBackupAt === null ? "NONE" : `${spanText((now - newestBackupAt) / 1000)} old`],
-    ["disk", `${free} free of ${bytesText(disk.totalBytes)}, the WAL has ${bytesText(walBytes)}`],
+    ...(status.isShared
+      ? ([
+          ["backup", "the PostgreSQL's own; doctor says how its standby is"],
+          ["disk", `${free} free of ${total} here`],
+        ] as const)
+      : ([
+          ["backup", made],
+          ["disk", `${free} free of ${total}, the WAL has ${bytesText(walBytes)}`],
+        ] as const)),
     ...(live?.warnings ?? []).map((warning) => ["warning", warning] as const),
   ]);
 }

@@ -19,7 +19,7 @@ import {
 } from "../storage/sqlite/open.ts";
 import { changeConfig, setAside, withDatabase, withoutDatabase } from "./place.ts";
 
-export type MoveHow = Omit<How, "act">;
+export type MoveHow = Omit<How, "act" | "to">;
 
 /** What was done; null in a dry run. `leftBehind`: what the old database is called now. */
 export type Done = Moved & { readonly leftBehind: string };
@@ -62,7 +62,7 @@ export function migrateTo(dataDir: string, place: SharedPlace, how: MoveHow): Do
     try {
       const source = sqliteSource(dataDir);
       try {
-        const moved = moveBank(source, target, { ...how, act: "migrate-to" });
+        const moved = moveBank(source, target, { ...how, act: "migrate-to", to: place.database });
         if (moved === null) return null;
         source.gather();
         source.close();
@@ -114,12 +114,12 @@ export function migrateFrom(
   }
   return locked([() => lockShared(dataDir)], () => {
     const left = movedBy(dataDir);
-    if (left !== null) setAside(dataDir, left);
+    if (left !== null && !how.dryRun) setAside(dataDir, left);
     const target = sqliteTarget(dataDir);
     try {
       const source = postgresSource({ ...OWNER, ...(owner ?? shared.database) }, target.move());
       try {
-        const moved = moveBank(source, target, { ...how, act: "migrate-from" });
+        const moved = moveBank(source, target, { ...how, act: "migrate-from", to: "" });
         if (moved === null) return null;
         target.place();
         changeConfig(dataDir, withoutDatabase);

@@ -11,15 +11,26 @@ const EXAMPLE_LINE = /^# *database = .*$/m;
 const LINE = /^[ \t]*(?:database|"database"|'database')[ \t]*=.*$/m;
 const FIRST_TABLE = /^[ \t]*\[/m;
 
+/** A text without its database, and that; null where it is no configuration. */
+function parted(text: string) {
+  try {
+    const { database, ...rest } = parseConfig(text);
+    return { database, rest };
+  } catch {
+    return null;
+  }
+}
+
 /** Whatever the change was made in, it must be of this one key, and nothing else may have changed. */
 function assertOnly(before: string, after: string, database: string | undefined): string {
-  const { database: _, ...rest } = parseConfig(before);
-  const { database: now, ...restNow } = parseConfig(after);
-  if (now === database && isDeepStrictEqual(rest, restNow)) return after;
-  const line = database === undefined ? "take out the line" : "write the line";
+  const now = parted(after);
+  const isSame = isDeepStrictEqual(now?.rest, parted(before)?.rest);
+  if (now !== null && now.database === database && isSame) return after;
+  const line =
+    database === undefined ? "take database out of it" : `write database = "${database}" into it`;
   throw new MoveRefused(
-    `${CONFIG_FILE} is written in a way that a program cannot change: ${line} database = ` +
-      `"${database ?? "..."}" by hand, then run the same command again`,
+    `${CONFIG_FILE} is written in a way that a program cannot change: ${line} by hand, and then run ` +
+      "the same command again",
   );
 }
 

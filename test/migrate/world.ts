@@ -4,8 +4,11 @@ import { rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { CONTROLLED_KINDS } from "../../src/domain/dual-control.ts";
 import { minor } from "../../src/domain/money.ts";
+import type { SharedPlace } from "../../src/init.ts";
 import { readPinKey } from "../../src/keys.ts";
+import type { MoveHow } from "../../src/migrate/migrate.ts";
 import { pruneReceipts } from "../../src/prune.ts";
+import { readAddress } from "../../src/storage/postgres/address.ts";
 import { DATABASE_FILE } from "../../src/storage/sqlite/open.ts";
 import { openSqliteStore, type SqliteStore } from "../../src/storage/sqlite/store.ts";
 import type { By, NewAccount, Operation, Store } from "../../src/storage/store.ts";
@@ -22,7 +25,13 @@ import {
   temporaryBank,
 } from "../storage/bank.ts";
 
-export const NAME_WITH_NUL = "Customer\0of old";
+const NAME_WITH_NUL = "Customer\0of old";
+
+/** A line of a dump as it is once it was in PostgreSQL. */
+export const moved = (line: string): string =>
+  line.replace(JSON.stringify(NAME_WITH_NUL), JSON.stringify("Customer\ufffdof old"));
+
+export const HOW: MoveHow = { by: BY, tell: () => {}, anew: false, dryRun: false };
 
 const DAY_MS = 86_400_000;
 const ASKER: By = { ...BY, loginUid: 1000, reason: "slip 4711" };
@@ -221,12 +230,23 @@ export type Addresses = {
   readonly name: string;
 };
 
-/** An empty database that is its owner's, in which another role serves. */
-export async function emptyDatabase(server: Server, name: string): Promise<Addresses> {
+export const ownerOf = ({ owner }: Addresses) => ({ address: readAddress(owner), password: null });
+export const placeOf = (addresses: Addresses): SharedPlace => ({
+  database: addresses.database,
+  password: "unasked",
+  owner: ownerOf(addresses),
+});
+
+/** A database that is its owner's, in which another role serves: empty, or a copy of another one. */
+export async function newDatabase(
+  server: Server,
+  name: string,
+  from = "template0",
+): Promise<Addresses> {
   const exists = await server.sql("SELECT count(*) FROM pg_roles WHERE rolname = 'bank_owner'");
   if (exists === "0") await server.sql("CREATE ROLE bank_owner LOGIN; CREATE ROLE bank_app LOGIN");
   await server.sql(
-    `CREATE DATABASE ${name} OWNER bank_owner TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'`,
+    `CREATE DATABASE ${name} OWNER bank_owner TEMPLATE ${from} ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'`,
   );
   const at = (role: string) => `postgres://${role}@127.0.0.1:${server.port}/${name}`;
   return { database: at("bank_app"), owner: at("bank_owner"), name };

@@ -33,6 +33,8 @@ export type How = {
   readonly act: "migrate-to" | "migrate-from";
   readonly by: By;
   readonly tell: Tell;
+  /** The address of the other side: a bank that was closed goes there and nowhere else. */
+  readonly to: string;
   /** Copies all again, whatever is there of a move that was not finished. */
   readonly anew: boolean;
   /** Only looks whether it could be done. */
@@ -130,14 +132,14 @@ function beginOn(source: Source, target: Target, anew: boolean): string {
       "there is a bank already where this one is to go: name an empty database",
     );
   }
-  const begun: Begun = { move: source.closedBy ?? newMove(), bank, state };
+  const begun: Begun = { move: source.closed?.move ?? newMove(), bank, state };
   if (found !== "nothing") {
     if (found.bank !== bank) {
       throw new MoveRefused(
         "another bank was being moved there, and that was not finished: name an empty database",
       );
     }
-    const isSame = found.state === state && (source.closedBy ?? found.move) === found.move;
+    const isSame = found.state === state && (source.closed?.move ?? found.move) === found.move;
     if (isSame && !anew) return found.move;
     target.clear();
   }
@@ -173,17 +175,22 @@ const rowsOf = ({ sql }: Source): number =>
  * MoveRefused, with what to do; the bank is then where it was, or at least not open on both sides.
  */
 export function moveBank(source: Source, target: Target, how: How): Moved | null {
-  const { closedBy } = source;
+  const { closed } = source;
+  if (closed !== null && closed.to !== how.to) {
+    throw new MoveRefused(
+      `this bank is on its way to ${closed.to}, and was closed for it: name that`,
+    );
+  }
   const begun = source.hold(() => {
     const record = headOf(source) + 1;
     const moved = { rows: rowsOf(source), record };
-    if (closedBy !== null && target.found() === "bank" && isFinished(target, closedBy, record)) {
-      return { ...moved, move: closedBy, row: null };
+    if (closed !== null && target.found() === "bank" && isFinished(target, closed.move, record)) {
+      return { ...moved, move: closed.move, row: null };
     }
     if (how.dryRun) return dryRun(source, target, how);
-    if (closedBy === null) verifySource(source, how.tell);
+    if (closed === null) verifySource(source, how.tell);
     const { move, row } = copyAll(source, target, how);
-    if (closedBy === null) source.shut(move);
+    if (closed === null) source.shut({ move, to: how.to });
     return { ...moved, move, row };
   });
   if (begun === null) return null;

@@ -1,14 +1,12 @@
 // Reads a table page by page, and writes pages, on either engine. A row is a list of its cells in the
 // order of the columns; a page is what follows a key.
 import type { Sql, Value } from "../sql/sql.ts";
+import { MoveRefused } from "./sides.ts";
 import { FREE_TEXTS, type Kind, REPLACES_NUL, type Table } from "./tables.ts";
 
 export type Cell = string | number | null;
 export type Row = readonly Cell[];
 export type Rows = readonly Row[];
-
-/** A text that PostgreSQL cannot hold stands where no text like it should be. */
-export class NoSuchText extends Error {}
 
 /** What of a bank's tables an engine does in its own way. */
 export type Pages = {
@@ -74,7 +72,7 @@ function withoutNul(table: Table, row: Row): Row {
     if (typeof cell !== "string" || !cell.includes("\0")) return cell;
     const column = `${table.name}.${columns[at]}`;
     if (FREE_TEXTS.has(column)) return cell.replaceAll("\0", REPLACES_NUL);
-    throw new NoSuchText(
+    throw new MoveRefused(
       `${column} of ${keyOf(table, row).join(" ")} has a NUL character, which PostgreSQL cannot hold`,
     );
   });

@@ -17,10 +17,13 @@ export type Serving = {
   readonly interruptedSince: number | null;
 };
 
+/** A move by its id, and the address that the bank is known by there. */
+export type Closed = { readonly move: string; readonly to: string };
+
 /** Where the bank is until it is closed. */
 export type Source = Side & {
-  /** The move that closed it; null where it can still be opened. */
-  readonly closedBy: string | null;
+  /** The move that closed it, and where to; null where it can still be opened. */
+  readonly closed: Closed | null;
   readonly checks: readonly EngineCheck[];
   readonly serving: () => Serving;
   /** Runs all of it as one write: nobody else writes meanwhile, and what it changes is one commit. */
@@ -29,7 +32,7 @@ export type Source = Side & {
    * Within `hold`: from its commit on nobody opens the bank here any more, and whoever has it open
    * writes nothing. All of it stays readable for whoever moves it.
    */
-  readonly shut: (move: string) => void;
+  readonly shut: (closed: Closed) => void;
   readonly close: () => void;
 };
 

@@ -23,6 +23,8 @@ import { sqlOn } from "./sql.ts";
 const WITHIN_MS = 3_600_000;
 /** What `init` takes as well while it makes tables. */
 const TABLES_LOCK = 7_200;
+/** The sessions of a killed process are taken for gone once so long has passed. */
+const ALIVE_WITHIN_MS = 5_000;
 /** An appliance that wrote within this is taken for alive. */
 const SEEN_WITHIN_MS = 60_000;
 const SCHEMA = "transact_bank";
@@ -44,13 +46,12 @@ function connect(place: Place): Connected {
   try {
     client.connect(CONNECT_WITHIN_MS);
     run("SET idle_in_transaction_session_timeout = 0");
+    // What a killed one had is free a moment after it.
+    waitFor(
+      () => run(`SELECT pg_advisory_lock(${TABLES_LOCK})`),
+      "another move to or from it runs",
+    );
     const sql = sqlOn(client, { reconnect, withinMs: WITHIN_MS });
-    const { free } = sql.query(`SELECT pg_try_advisory_lock(${TABLES_LOCK}) AS free`).get() as {
-      free: number;
-    };
-    if (free === 0) {
-      throw new MoveRefused("another move to or from this database runs: wait for it");
-    }
     return { client, sql, run };
   } catch (error) {
     client.close();
@@ -170,8 +171,9 @@ const SERVING = `SELECT coalesce(max(serving), 0) AS serving,
 export function postgresSource(owner: Place, move: string | null): Source {
   const { client, sql, run } = connect(owner);
   try {
-    const closedBy = move !== null && isMoved(sql, move) ? move : null;
-    if (closedBy !== null) run(`SET search_path = ${movedSchema(closedBy)}, pg_catalog, pg_temp`);
+    // Its name says by which move it was closed, and that is known in the data dir that it goes to.
+    const closed = move !== null && isMoved(sql, move) ? { move, to: "" } : null;
+    if (closed !== null) run(`SET search_path = ${movedSchema(closed.move)}, pg_catalog, pg_temp`);
     else {
       assertNewest(sql);
       if (hasTable(sql, MOVING))
@@ -182,11 +184,12 @@ export function postgresSource(owner: Place, move: string | null): Source {
       sql,
       pages: postgresPages(sql),
       checks: [],
-      closedBy,
+      closed,
       serving: () => sql.query(SERVING).get() as Serving,
-      hold: (run) => held(() => sql.transaction(run).immediate()),
+      hold: (all) =>
+        waitFor(() => sql.transaction(all).immediate(), "a server or a command writes"),
       shut(by) {
-        run(`ALTER SCHEMA ${SCHEMA} RENAME TO ${movedSchema(by)}`);
+        run(`ALTER SCHEMA ${SCHEMA} RENAME TO ${movedSchema(by.move)}`);
       },
       close: () => client.close(),
     };
@@ -201,20 +204,26 @@ function isMoved(sql: Sql, move: string): boolean {
 }
 
 function refuseAlive(sql: Sql): void {
-  const names = alive(sql);
-  if (names.length === 0) return;
-  throw new MoveRefused(
-    `${names.join(", ")} ${names.length === 1 ? "uses" : "use"} this database: stop every server ` +
-      "and command on it first; one that was killed is gone a minute later",
-  );
+  const until = performance.now() + ALIVE_WITHIN_MS;
+  for (;;) {
+    const names = alive(sql);
+    if (names.length === 0) return;
+    if (performance.now() > until) {
+      throw new MoveRefused(
+        `${names.join(", ")} ${names.length === 1 ? "uses" : "use"} this database: stop every ` +
+          "server and command on it first; one that was killed is gone a minute later",
+      );
+    }
+    Bun.sleepSync(100);
+  }
 }
 
-/** Waiting for those who write is limited: then there are some. */
-function held<T>(run: () => T): T {
+/** Waiting for a lock is limited: whoever has it is at work. */
+function waitFor<T>(run: () => T, who: string): T {
   try {
     return run();
   } catch (error) {
     if (!(error instanceof ServerSaidNo) || error.state !== "55P03") throw error;
-    throw new MoveRefused("somebody writes in this database: stop every server and command first");
+    throw new MoveRefused(`the database is in use (${who}): wait for that, or stop it`);
   }
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { syncFile, syncFolder } from "../../files.ts";
 import { sqlitePages } from "../move/pages.ts";
 import {
+  type Closed,
   CREATE_MOVING,
   foundIn,
   MOVING,
@@ -65,12 +66,12 @@ function refuseWrites(db: Database): void {
 /** The bank of a data dir, of whose database this has the one connection that writes. */
 export function sqliteSource(dataDir: string): Source & { readonly gather: () => void } {
   const { db, isMoved } = openToMove(dataDir);
-  const { closedBy } = isMoved
-    ? (db.query(`SELECT move AS closedBy FROM ${NOTE}`).get() as { closedBy: string })
-    : { closedBy: null };
+  const closed = isMoved
+    ? (db.query(`SELECT move, address AS "to" FROM ${NOTE}`).get() as Closed)
+    : null;
   return {
     ...sideOf(db),
-    closedBy,
+    closed,
     serving: () =>
       db
         .query(
@@ -78,9 +79,9 @@ export function sqliteSource(dataDir: string): Source & { readonly gather: () =>
         )
         .get() as Serving,
     hold: (run) => db.transaction(run).immediate(),
-    shut(move) {
-      db.run(`CREATE TABLE ${NOTE} (move TEXT NOT NULL, at INTEGER NOT NULL) STRICT`);
-      db.query(`INSERT INTO ${NOTE} (move, at) VALUES (?, ?)`).run(move, Date.now());
+    shut({ move, to }) {
+      db.run(`CREATE TABLE ${NOTE} (move TEXT NOT NULL, address TEXT NOT NULL) STRICT`);
+      db.query(`INSERT INTO ${NOTE} (move, address) VALUES (?, ?)`).run(move, to);
       refuseWrites(db);
       markMoved(db);
     },
@@ -95,8 +96,8 @@ export function movedBy(dataDir: string): string | null {
   const source = sqliteSource(dataDir);
   try {
     // Once nobody reads it: it is renamed next.
-    if (source.closedBy !== null) source.gather();
-    return source.closedBy;
+    if (source.closed !== null) source.gather();
+    return source.closed?.move ?? null;
   } finally {
     source.close();
   }

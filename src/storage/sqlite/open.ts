@@ -1,6 +1,6 @@
 // Opens and creates the database file. Settings and why are here and nowhere else.
 import { Database } from "bun:sqlite";
-import { accessSync, constants, existsSync } from "node:fs";
+import { accessSync, constants, existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { INTERNAL_ACCOUNTS } from "../../domain/account.ts";
 import { messageOf } from "../../errors.ts";
@@ -125,6 +125,7 @@ export function databaseFile(dataDir: string): string {
     if (code !== "ENOENT" && code !== "ENOTDIR") {
       throw new CannotOpen(`${file} cannot be used (${code}): run this as the bank's own user`);
     }
+    if (wasMoved(dataDir)) throw new CannotOpen(movedAway(dataDir));
     const what = existsSync(dataDir) ? "holds no bank" : "does not exist";
     throw new CannotOpen(`${dataDir} ${what}: make the bank with transact-bank init`);
   }
@@ -301,8 +302,22 @@ function assertEmpty(db: Database, dataDir: string): void {
   if (tables > 0) throw new CannotOpen(`${dataDir} holds a bank already`);
 }
 
+/** Whether a data dir has what is left of a bank that was moved to another database. */
+function wasMoved(dataDir: string): boolean {
+  try {
+    return readdirSync(dataDir).some((name) => /^moved-\w+\.db$/.test(name));
+  } catch {
+    return false;
+  }
+}
+
+const movedAway = (dataDir: string): string =>
+  `the bank of ${dataDir} was moved to another database: config.toml there has to name it ` +
+  "(database = ...), as it did after migrate-to";
+
 /** Throws CannotOpen where a data dir holds a bank; what a killed `init` left is none. */
 export function assertNoBank(dataDir: string): void {
+  if (wasMoved(dataDir)) throw new CannotOpen(movedAway(dataDir));
   const file = join(dataDir, DATABASE_FILE);
   if (!existsSync(file)) return;
   const db = new Database(file, { strict: true, readonly: true });
