@@ -13,8 +13,14 @@ import type { ResultRequest } from "../../src/domain/result.ts";
 import { initBank } from "../../src/init.ts";
 import { readPinKey } from "../../src/keys.ts";
 import { openPostgresStore, type PostgresOptions } from "../../src/storage/postgres/store.ts";
+import { postgresChecks } from "../../src/storage/postgres/verify.ts";
+import type { Sql } from "../../src/storage/sql/sql.ts";
+import type { AdminOptions } from "../../src/storage/sql/store.ts";
+import type { EngineCheck } from "../../src/storage/sql/verify.ts";
 import { DATABASE_FILE } from "../../src/storage/sqlite/open.ts";
+import { sqlOn as sqliteSqlOn } from "../../src/storage/sqlite/sql.ts";
 import { openSqliteStore, type SqliteStoreOptions } from "../../src/storage/sqlite/store.ts";
+import { sqliteChecks } from "../../src/storage/sqlite/verify.ts";
 import type {
   BankIdentity,
   By,
@@ -181,6 +187,12 @@ export type TemporaryBank = {
   /** Runs statements in one commit, with foreign keys checked or, to damage things, not. */
   sqlTogether(...statements: string[]): void;
   rawSql(text: string): void;
+  /** Takes away what would refuse the damage that `rawSql` does from here on. */
+  withoutTriggers(): void;
+  /** Runs something on a connection of its own; `checks` are the engine's own of verify. */
+  besides<T>(run: (db: Sql, checks: readonly EngineCheck[]) => T): T;
+  /** Opens another store of the same bank. */
+  open(how: Pick<AdminOptions, "dualControl" | "dryRun">): Store;
   /** Closes the store and removes the folder. */
   close(): void;
 };
@@ -203,24 +215,42 @@ type Beside = {
   readonly sql: TemporaryBank["sql"];
   /** Statements in one commit; with nothing checked, to damage things. */
   readonly together: (statements: readonly string[], unchecked: boolean) => void;
+  readonly withoutTriggers: () => void;
+  readonly besides: TemporaryBank["besides"];
+  readonly open: TemporaryBank["open"];
   readonly close: () => void;
 };
 
 function sqliteBeside(dataDir: string, options: SqliteStoreOptions): Beside {
   const file = join(dataDir, DATABASE_FILE);
   const store = openSqliteStore(dataDir, options);
+  const sql: Beside["sql"] = (text, ...values) => {
+    const db = new Database(file, { strict: true });
+    try {
+      db.run("PRAGMA busy_timeout = 5000");
+      db.run("PRAGMA foreign_keys = ON");
+      return db.query(text).all(...values) as Record<string, unknown>[];
+    } finally {
+      db.close();
+    }
+  };
   return {
     store,
-    sql(text, ...values) {
+    sql,
+    withoutTriggers() {
+      for (const { name } of sql("SELECT name FROM sqlite_schema WHERE type = 'trigger'")) {
+        sql(`DROP TRIGGER ${name}`);
+      }
+    },
+    besides(run) {
       const db = new Database(file, { strict: true });
       try {
-        db.run("PRAGMA busy_timeout = 5000");
-        db.run("PRAGMA foreign_keys = ON");
-        return db.query(text).all(...values) as Record<string, unknown>[];
+        return run(sqliteSqlOn(db), sqliteChecks(sqliteSqlOn(db)));
       } finally {
         db.close();
       }
     },
+    open: (how) => openSqliteStore(dataDir, { ...options, ...how, serving: false }),
     together(statements, unchecked) {
       const db = new Database(file, { strict: true });
       try {
@@ -236,6 +266,13 @@ function sqliteBeside(dataDir: string, options: SqliteStoreOptions): Beside {
     close: () => store.close(),
   };
 }
+
+/** Neither triggers nor foreign keys, which are triggers too. */
+const UNGUARDED = "SET LOCAL session_replication_role = replica";
+const UNCHECKED = `DO $$ DECLARE c RECORD; BEGIN
+  FOR c IN SELECT conrelid::regclass AS of, conname FROM pg_constraint
+    WHERE contype = 'c' AND connamespace = 'transact_bank'::regnamespace
+  LOOP EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', c.of, c.conname); END LOOP; END $$`;
 
 function postgresBeside(
   engine: PostgresEngine,
@@ -254,10 +291,17 @@ function postgresBeside(
     together(statements, unchecked) {
       const db = engine.sqlOf(dataDir);
       db.transaction(() => {
-        if (unchecked) db.query("SET LOCAL session_replication_role = replica").run();
-        for (const statement of statements) db.query(statement).run();
+        if (unchecked) for (const text of [UNGUARDED, UNCHECKED]) db.query(text).run();
+        for (const text of statements.flatMap((each) => each.split(";"))) db.query(text).run();
       }).immediate();
     },
+    // As it does its damage none is in force.
+    withoutTriggers: () => {},
+    besides(run) {
+      const db = engine.sqlOf(dataDir);
+      return run(db, postgresChecks(db));
+    },
+    open: (how) => openPostgresStore({ ...options, ...database, ...how }),
     close() {
       store.close();
       engine.dropDatabase(dataDir);
@@ -329,6 +373,9 @@ export function temporaryBank(options: TemporaryBankOptions = {}): TemporaryBank
     sql: beside.sql,
     sqlTogether: (...statements) => beside.together(statements, false),
     rawSql: (text) => beside.together([text], true),
+    withoutTriggers: beside.withoutTriggers,
+    besides: beside.besides,
+    open: beside.open,
     close() {
       beside.close();
       rmSync(folder, { recursive: true });

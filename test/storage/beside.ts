@@ -1,37 +1,29 @@
 // A connection beside a bank's store, before each of whose reads something happens: whatever reads
 // page by page is tried with purchases between its pages.
-import { Database } from "bun:sqlite";
-import { join } from "node:path";
 import { minor } from "../../src/domain/money.ts";
-import type { Sql } from "../../src/storage/sql/sql.ts";
-import { DATABASE_FILE } from "../../src/storage/sqlite/open.ts";
-import { sqlOn } from "../../src/storage/sqlite/sql.ts";
+import type { Sql, Statement } from "../../src/storage/sql/sql.ts";
+import type { EngineCheck } from "../../src/storage/sql/verify.ts";
 import { BY, buyerOf, done, type TemporaryBank } from "./bank.ts";
 
-const READS: readonly PropertyKey[] = ["get", "all", "values"];
-
-/** Runs `read` on a connection whose statements `happen` comes before. */
-export function besideTraffic<T>(bank: TemporaryBank, happen: () => void, read: (db: Sql) => T): T {
-  const db = new Database(join(bank.dataDir, DATABASE_FILE), { strict: true });
-  const query = db.query.bind(db);
-  db.query = ((sql: string) =>
-    new Proxy(query(sql), {
-      get(statement, property) {
-        const member: unknown = Reflect.get(statement, property, statement);
-        if (typeof member !== "function") return member;
-        const run = member.bind(statement) as (...values: unknown[]) => unknown;
-        if (!READS.includes(property)) return run;
-        return (...values: unknown[]) => {
-          happen();
-          return run(...values);
-        };
-      },
-    })) as typeof db.query;
-  try {
-    return read(sqlOn(db));
-  } finally {
-    db.close();
-  }
+/** Runs `read` on a connection whose reads `happen` comes before. */
+export function besideTraffic<T>(
+  bank: TemporaryBank,
+  happen: () => void,
+  read: (db: Sql, checks: readonly EngineCheck[]) => T,
+): T {
+  const after = <T>(statement: T): T => {
+    happen();
+    return statement;
+  };
+  const watched = (statement: Statement): Statement => ({
+    get: (...values) => after(statement).get(...values),
+    all: (...values) => after(statement).all(...values),
+    values: (...values) => after(statement).values(...values),
+    run: (...values) => statement.run(...values),
+  });
+  return bank.besides((db, checks) =>
+    read({ ...db, query: (text) => watched(db.query(text)) }, checks),
+  );
 }
 
 /**

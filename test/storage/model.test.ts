@@ -9,6 +9,7 @@ import { OUTCOMES } from "../../src/domain/outcomes.ts";
 import { initBank } from "../../src/init.ts";
 import type { NewAccount, Operation, ReserveOperation } from "../../src/storage/store.ts";
 import { type Chooser, chooser } from "../chooser.ts";
+import { postgresEngine } from "../postgres/engine.ts";
 import {
   BY,
   done,
@@ -22,10 +23,11 @@ import { type NaiveReserve, naiveBank } from "./naive-bank.ts";
 
 /** Made once; each history begins with a copy. */
 const emptyBank = mkdtempSync(join(tmpdir(), "transact-bank-model-"));
-initBank(emptyBank, IDENTITY, null);
+(postgresEngine()?.initBank ?? initBank)(emptyBank, IDENTITY, null);
 afterAll(() => rmSync(emptyBank, { recursive: true }));
 
-const HISTORIES = 300;
+/** A database is not made as fast as a file is copied. */
+const HISTORIES = postgresEngine() === null ? 300 : 12;
 const STEPS = 60;
 
 const NUMBERS = ["A-1", "A-2", "A-3"];

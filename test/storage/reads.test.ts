@@ -31,6 +31,7 @@ import {
   temporaryBank,
 } from "./bank.ts";
 import { besideTraffic, traffic } from "./beside.ts";
+import { onPostgres } from "./spelling.ts";
 
 const EVER = Number.MAX_SAFE_INTEGER;
 const at = (minutes: number) => MONDAY_MORNING + minutes * 60_000;
@@ -345,7 +346,7 @@ describe("while purchases go on", () => {
     done(bank.store.paySettlement(BY, minor(40)));
     const sum = (internal: string, where: string) =>
       bank.sql(
-        `SELECT coalesce(sum(e.amount), 0) AS sum FROM journal j
+        `SELECT CAST(coalesce(sum(e.amount), 0) AS BIGINT) AS sum FROM journal j
            JOIN entries e ON e.journal_id = j.id JOIN accounts a ON a.id = e.account_id
          WHERE a.internal = '${internal}' AND ${where}`,
       )[0]?.["sum"];
@@ -475,7 +476,8 @@ function lookAtAll({ store }: TemporaryBank): void {
   store.verify();
 }
 
-describe("the plan of every read", () => {
+// What PostgreSQL chooses goes by the size of the tables.
+describe.skipIf(onPostgres)("the plan of every read", () => {
   let plans: { sql: string; step: string }[];
   beforeAll(() => {
     let bank: TemporaryBank | undefined;

@@ -51,20 +51,28 @@ function startThread() {
 export function createClient({ address, password, name }: ClientAddress) {
   let thread: ReturnType<typeof startThread> | null = null;
   let seen = 0;
+  /** Which host is tried first: one that took a COMMIT and is silent may be a primary of the past. */
+  let first = 0;
 
   /** A reply that was not waited for to its end would be taken for that of the next request. */
   function giveUp(): void {
     thread?.worker.terminate();
     thread = null;
+    first += 1;
   }
 
   function ask(request: Request, withinMs: number): readonly Rows[] {
     if (thread === null) throw new ConnectionLost("there is no connection");
     const { port, replies } = thread;
+    const until = performance.now() + withinMs;
     port.postMessage(request);
-    const waited = Atomics.wait(replies, 0, seen, withinMs);
+    // It may wake without a reply, as another thread of this process ends (Bun 1.4.5).
+    for (let left = withinMs; Atomics.load(replies, 0) === seen && left > 0; ) {
+      Atomics.wait(replies, 0, seen, left);
+      left = until - performance.now();
+    }
     const received = receiveMessageOnPort(port) as { message: Reply } | undefined;
-    if (waited === "timed-out" || received === undefined) {
+    if (received === undefined) {
       giveUp();
       throw new ConnectionLost(`the database did not answer within ${withinMs} ms`);
     }
@@ -83,7 +91,9 @@ export function createClient({ address, password, name }: ClientAddress) {
         thread = startThread();
         seen = 0;
       }
-      ask({ connect: address, password, name }, withinMs);
+      const at = first % address.hosts.length;
+      const hosts = [...address.hosts.slice(at), ...address.hosts.slice(0, at)];
+      ask({ connect: { ...address, hosts }, password, name }, withinMs);
     },
 
     /**

@@ -87,24 +87,31 @@ async function connectTo(address: Address, host: Host, password: string | null, 
   }
 }
 
+/** To all hosts at once, for one that does not answer would have the others wait. */
 async function connect(address: Address, password: string | null, name: string): Promise<Reply> {
   disconnect();
-  const why: string[] = [];
-  let last: unknown = null;
-  for (const host of address.hosts) {
-    try {
-      connection = await connectTo(address, host, password, name);
-      return { done: [] };
-    } catch (error) {
-      last = error;
-      why.push(`${host.name}:${host.port}: ${messageOf(error)}`);
-    }
-  }
-  return { failure: { ...failureOf(last), kind: "lost", message: why.join("; ") } };
+  const tries = address.hosts.map((host) => connectTo(address, host, password, name));
+  const first = await Promise.any(tries).catch(() => null);
+  connection = first;
+  for (const one of tries) one.then((made) => made !== first && close(made), noted);
+  if (first !== null) return { done: [] };
+  const failed = (await Promise.allSettled(tries)) as PromiseRejectedResult[];
+  const why = address.hosts.map(
+    ({ name: host, port }, index) => `${host}:${port}: ${messageOf(failed[index]?.reason)}`,
+  );
+  const last = failureOf(failed.at(-1)?.reason);
+  return { failure: { ...last, kind: "lost", message: why.join("; ") } };
+}
+
+/** Why it failed is said where all of them did. */
+const noted = () => {};
+
+function close({ sql }: Connection): void {
+  void sql.close({ timeout: 0 }).catch(() => {});
 }
 
 function disconnect(): void {
-  void connection?.sql.close({ timeout: 0 }).catch(() => {});
+  if (connection !== null) close(connection);
   connection = null;
 }
 

@@ -83,16 +83,18 @@ export function sqlOn(client: Client, { reconnect, withinMs }: Options): Sql {
     return fresh;
   }
 
-  function send(query: Query): Rows {
+  /** All of it on one connection: what begins a transaction must not do so on a lost one. */
+  function sendAll(queries: readonly Query[]): readonly Rows[] {
     try {
-      return client.run([query], withinMs)[0] as Rows;
+      return client.run(queries, withinMs);
     } catch (error) {
       // Outside a transaction this was a read, or is done whole by the next one who tries.
       if (!(error instanceof ConnectionLost) || depth > 0) throw error;
       reconnect();
-      return client.run([query], withinMs)[0] as Rows;
+      return client.run(queries, withinMs);
     }
   }
+  const send = (query: Query): Rows => sendAll([query])[0] as Rows;
 
   function queryOf(sql: string, values: Values, lists: boolean): Query {
     const { text, names } = translated(sql);
@@ -138,9 +140,9 @@ export function sqlOn(client: Client, { reconnect, withinMs }: Options): Sql {
   }
 
   function whole<T>(begin: readonly Query[], run: () => T): T {
-    for (const query of begin) send(query);
-    depth = 1;
     try {
+      sendAll(begin);
+      depth = 1;
       const value = run();
       client.run([COMMIT], withinMs);
       return value;

@@ -11,6 +11,7 @@ import { type ClientAddress, ConnectionLost, createClient } from "./client.ts";
 import { assertNewest } from "./migrate.ts";
 import { CONNECT_WITHIN_MS, placeOf, withAdvice } from "./reach.ts";
 import { sqlOn } from "./sql.ts";
+import { postgresChecks } from "./verify.ts";
 
 /** A report may read for long; a server's thread that answers may not wait. */
 const ADMIN_WITHIN_MS = 3_600_000;
@@ -49,7 +50,10 @@ export function openPostgresStore(options: PostgresOptions): Store {
       afterWrite: () => {},
       // Of one moment: what other appliances commit meanwhile may have lower ids than what was read.
       verifying: <T>(checks: () => T) => db.transaction(checks)(),
-      checks: [],
+      // Looked for when they run: the superuser may have given them meanwhile.
+      get checks() {
+        return postgresChecks(db);
+      },
     };
     const ended = db.query("UPDATE appliances SET serving = 0, open_since = NULL WHERE name = ?");
     const { desk } = adminStoreOn(db, engine, adminOptions);

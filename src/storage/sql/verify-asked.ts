@@ -55,6 +55,7 @@ function isAsAsked(row: AskedRow): boolean {
 
 /** Gives a line for each request after $after up to $last that is not as it was asked. */
 export function askedCheck(db: Sql) {
+  // Where the first receipt may be pruned, the oldest left may be a repeat's or a result's.
   const rows = db.query(
     `SELECT r.request_id AS requestId, c.id AS receipt, c.body,
        r.reserve_amount AS reserveAmount, r.purchase_amount AS purchaseAmount,
@@ -64,7 +65,6 @@ export function askedCheck(db: Sql) {
      FROM requests r
      JOIN receipts c ON c.id = (SELECT min(id) FROM receipts WHERE request = r.id)
      WHERE r.id > $after AND r.id <= $last AND c.body IS NOT NULL
-       -- Where the first receipt may be pruned, the oldest left may be a repeat's or a result's.
        AND (r.received_at >= coalesce((SELECT receipts_pruned_before FROM bank), r.received_at)
          OR (c.received_at = r.received_at AND c.response_code = r.response_code))
      ORDER BY r.id`,
