@@ -51,7 +51,7 @@ function report({ bank, dualControl, requireSignature }: Joined, dataDir: string
 export function register(program: Command): void {
   const join = command(program, {
     form: "join <url>",
-    summary: "Make the data dir of a further appliance of a bank in a shared PostgreSQL",
+    summary: "Make a further appliance for a bank on PostgreSQL",
     kind: "write",
     examples: [
       "join postgres://transact_bank@db1,db2/bank --keys ./acme-keys.age " +

@@ -1,7 +1,7 @@
 // Every command on a bank in a PostgreSQL, from either of two appliances, with the rights of the role
 // that serves and no other.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { canLogIn, runAs } from "../cli/logins.ts";
 import { endPostgres } from "../postgres/cluster.ts";
@@ -202,6 +202,19 @@ describe.skipIf(skipsPostgres())("on PostgreSQL", () => {
     const here = await runAs(3002, ["approvals", "approve", "2", "--yes"], { dataDir: first });
     expect([here.exit, here.err]).toEqual([0, expect.any(String)]);
     expect((await bank.run(1, "verify")).exit).toBe(0);
+  }, 60_000);
+
+  test("join --dry-run checks everything and makes nothing", async () => {
+    const third = join(bank.folder, "third");
+    const journal = async () => (await bank.run(0, "journal list --json")).out;
+    const before = await journal();
+    const files = `--database-password-file ${bank.files.serving} --passphrase-file ${bank.files.passphrase}`;
+    const line = `join ${bank.urls.serving} --keys ${join(bank.folder, "keys.age")} ${files}`;
+    const tried = await bank.run(0, `${line} --data-dir ${third} --dry-run`);
+    expect([tried.exit, tried.out]).toEqual([0, expect.stringContaining("dry run")]);
+    expect([existsSync(third), await journal()]).toEqual([false, before]);
+    const taken = await bank.run(0, `${line} --data-dir ${bank.dataDirs[1]} --dry-run`);
+    expect([taken.exit, taken.err]).toEqual([1, expect.stringContaining("of a bank already")]);
   }, 60_000);
 
   test("a server that was stopped is started again by the other appliance", async () => {
