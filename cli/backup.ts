@@ -1,7 +1,7 @@
 // backup: copies of the bank that are verified, and the way back from one.
 import { existsSync } from "node:fs";
 import { constants, setPriority, tmpdir } from "node:os";
-import { basename, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { type Backup, backupFolder, backupKeys, createBackup } from "../src/backup/create.ts";
 import { problemsOf } from "../src/backup/examine.ts";
@@ -16,9 +16,10 @@ import { newKeyFile, readKeyFile } from "../src/backup/key-file.ts";
 import { type Restored, restoreBackup, targetOf } from "../src/backup/restore.ts";
 import { removeExpired } from "../src/backup/schedule.ts";
 import { verifyBackup } from "../src/backup/verify.ts";
-import { readConfig } from "../src/config.ts";
+import { type Config, ConfigError, DEFAULT_CONFIG, readConfig } from "../src/config.ts";
 import { isoTime, localTimeText } from "../src/domain/local-time.ts";
 import { writeFileDurably } from "../src/files.ts";
+import { DATABASE_FILE } from "../src/storage/sqlite/open.ts";
 import { bytesText } from "../src/units.ts";
 import { describe, EXIT, Failure } from "./failure.ts";
 import { fileOnDisk } from "./input.ts";
@@ -333,7 +334,7 @@ function addRestore(backup: Command): void {
         const dataDir = dataDirOf(options);
         const dryRun = options.dryRun === true;
         if (options.json !== true) note(`data dir: ${dataDir}`);
-        assertOwnDatabase(readConfig(dataDir), BY_POSTGRES);
+        assertOwnDatabase(readableConfig(dataDir), BY_POSTGRES);
         const keys = await keysFor(file, options);
         const { bankCode } = await manifestOf(resolve(file), keys);
         const target = targetOf(dataDir);
@@ -367,6 +368,18 @@ function addRestore(backup: Command): void {
 const BY_POSTGRES =
   "have pgBackRest or pg_dump make and keep its backups (docs/cluster/README.md), and after one was " +
   "restored note it with restore record";
+
+/** A damaged configuration says nothing, but where a database stands beside it that is the bank's. */
+function readableConfig(dataDir: string): Config {
+  try {
+    return readConfig(dataDir);
+  } catch (error) {
+    if (error instanceof ConfigError && existsSync(join(dataDir, DATABASE_FILE))) {
+      return DEFAULT_CONFIG;
+    }
+    throw error;
+  }
+}
 
 export function register(program: Command): void {
   const backup = group(program, "backup", "Backups of the bank, and the way back from one");
