@@ -7,6 +7,7 @@ import { isPrivate } from "../src/conformance/address.ts";
 import { openBooks } from "../src/conformance/books.ts";
 import { type Client, createClient, type Target } from "../src/conformance/client.ts";
 import demoProfile from "../src/conformance/demo-profile.toml" with { type: "text" };
+import { judgeStorm, type StormVerdict } from "../src/conformance/history.ts";
 import { createKit, type Kit, type Reservation } from "../src/conformance/kit.ts";
 import { FileError, NOTHING_KNOWN, type Profile, readProfile } from "../src/conformance/profile.ts";
 import { type Ability, IN_TIME } from "../src/conformance/rule.ts";
@@ -88,6 +89,7 @@ type SimulateOptions = CommonOptions & {
   readonly late: number;
   readonly storm?: number;
   readonly for: number;
+  readonly dispensed?: number;
   readonly scenario?: readonly string[];
   readonly print?: keyof typeof PRINTED | "rules";
 } & { readonly [fact in keyof Profile]?: string | number };
@@ -99,7 +101,7 @@ export type Simulation = {
   readonly startedAt: string;
   readonly rules: readonly Verdict[];
   readonly scenarios: readonly ScenarioVerdict[];
-  readonly storm: Storm | null;
+  readonly storm: (Storm & StormVerdict) | null;
   readonly requests: number;
   readonly debited: readonly Reservation[];
   /** What may still be held there, because its cancel was not taken. */
@@ -265,12 +267,13 @@ async function play(kit: Kit, options: SimulateOptions, run: Play): Promise<Simu
         onRule: (id, index, of) => progress.show(`rule ${index + 1} of ${of}: ${id}`),
       })
     : [];
-  const storm =
+  const stormed =
     options.storm === undefined || run.isStopped()
       ? null
       : await runStorm(kit, {
           rate: options.storm,
           seconds: options.for,
+          dispensedEvery: options.debit ? (options.dispensed ?? null) : null,
           isStopped: run.isStopped,
           onProgress: ({ seconds, sent, answered, p99Ms }) =>
             progress.show(
@@ -280,6 +283,7 @@ async function play(kit: Kit, options: SimulateOptions, run: Play): Promise<Simu
         });
   const left = await kit.cleanUp();
   const inside = triesRules ? await tryBooks(kit, run) : [];
+  const storm = stormed === null ? null : { ...stormed, ...judgeStorm(kit, run.books) };
   progress.end();
   const rules = [...outside, ...inside];
   const isKept =
@@ -297,9 +301,12 @@ async function play(kit: Kit, options: SimulateOptions, run: Play): Promise<Simu
     debited: kit.debited,
     left,
     stopped: run.isStopped(),
-    ok: isKept && (storm === null || storm.calls.reserveFunds.within2s === 1),
+    ok: isKept && (storm === null || isStormKept(storm)),
   };
 }
+
+const isStormKept = ({ calls, history, books }: Storm & StormVerdict): boolean =>
+  calls.reserveFunds.within2s === 1 && history.length === 0 && (books ?? []).length === 0;
 
 async function simulate(urlText: string | undefined, options: SimulateOptions): Promise<Answer> {
   if (options.print === "rules") {
@@ -425,6 +432,7 @@ export function register(program: Command): void {
     .option("--late <seconds>", "how late a late result comes", readCount, 3)
     .option("--storm <rate>", "then so many purchases a second, each cancelled", readRate)
     .option("--for <seconds>", "how long the storm lasts", readCount, 10)
+    .option("--dispensed <n>", "of the storm, every n-th is dispensed and not cancelled", readRate)
     .addOption(
       new Option("--print <what>", "print a file to start from, or every rule, and end").choices([
         "rules",

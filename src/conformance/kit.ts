@@ -26,12 +26,25 @@ export type Reservation = {
   readonly amount: number;
 };
 
+/** What the caller knows of one purchase of a storm. */
+export type Purchase = {
+  readonly requestId: string;
+  readonly amount: number;
+  /** What the reserve came to: held under this reference, nothing, or who knows. */
+  readonly reserve: { readonly reference: string } | "nothing" | "unknown";
+  /** What is said of it: dispensed, or cancelled. */
+  readonly said: typeof DISPENSED | typeof CANCELLED;
+  /** What became of that: nobody has answered yet, taken, or no such reservation. */
+  end: "open" | "taken" | "unmatched";
+};
+
 export type ExpectedFinding = { readonly kind: FindingKind; readonly requestId: string };
 
 export type Kit = ReturnType<typeof createKit>;
 
 /** The code of the kit's own cancels: Clickatell's for a purchase that it gave up. */
 export const CANCELLED = "2226";
+export const DISPENSED = "0000";
 const TRIES = 3;
 
 export const codeOf = ({ json }: Answer): unknown => json?.["responseCode"];
@@ -53,6 +66,7 @@ export function createKit(client: Client, profile: Profile, run: string) {
   const debited: Reservation[] = [];
   const released: Reservation[] = [];
   const findings: ExpectedFinding[] = [];
+  const purchases = new Map<string, Purchase>();
 
   const keyOf = ({ requestId, reference }: Reservation) => `${requestId} ${reference ?? ""}`;
 
@@ -107,6 +121,13 @@ export function createKit(client: Client, profile: Profile, run: string) {
     }
   }
 
+  function noteEnd(requestId: unknown, answer: Answer): void {
+    const purchase = purchases.get(String(requestId));
+    if (purchase === undefined || purchase.end !== "open") return;
+    if (isTaken(answer)) purchase.end = "taken";
+    else if (answer.status === 404) purchase.end = "unmatched";
+  }
+
   /** Sends any text as a call; the fields are what it says, where it says something. */
   async function raw(call: Call, sending: Sending, fields: Fields = {}): Promise<Answer> {
     const answer = await client.send(call, sending);
@@ -129,6 +150,8 @@ export function createKit(client: Client, profile: Profile, run: string) {
     debited: debited as readonly Reservation[],
     released: released as readonly Reservation[],
     findings: findings as readonly ExpectedFinding[],
+    /** The storm's, by their requestIds. */
+    purchases: purchases as ReadonlyMap<string, Purchase>,
     /** True once any reserve was answered Success. */
     hasSucceeded: () => hasSucceeded,
     newId,
@@ -147,11 +170,30 @@ export function createKit(client: Client, profile: Profile, run: string) {
     reserveOnly: (fields: Fields, how: Sending = {}) => send("reserveFunds", fields, how),
     result: (fields: Fields, how: Sending = {}) => send("transactResult", fields, how),
 
-    /** One request of many: only what it leaves open is kept of it. */
-    async passing(call: Call, fields: Fields): Promise<Answer> {
-      const answer = await client.send(call, { body: JSON.stringify(fields) });
-      if (call === "reserveFunds") noteReserve(fields, answer);
-      else noteResult(fields, answer, false);
+    /** A purchase of a storm: only what it came to is kept of it, and what is to be said of it. */
+    async purchase(fields: Fields, said: Purchase["said"]): Promise<Answer> {
+      const answer = await client.send("reserveFunds", { body: JSON.stringify(fields) });
+      noteReserve(fields, answer);
+      const requestId = String(fields["raasTxnRef"]);
+      const reference = answer.json?.["reserveFundsTxnRef"];
+      const isHeld = codeOf(answer) === "0000" && typeof reference === "string";
+      const isUnknown = answer.status === 0 || answer.status >= 500;
+      purchases.set(requestId, {
+        requestId,
+        amount: Number(fields["reserveAmount"]),
+        reserve: isHeld ? { reference } : isUnknown ? "unknown" : "nothing",
+        said: isHeld ? said : CANCELLED,
+        end: "open",
+      });
+      return answer;
+    },
+
+    /** Says of a storm's purchase what is to be said of it. */
+    async endOf({ requestId, said }: Purchase): Promise<Answer> {
+      const fields = { raasTxnRef: requestId, responseCode: said };
+      const answer = await client.send("transactResult", { body: JSON.stringify(fields) });
+      noteResult(fields, answer, said === DISPENSED);
+      noteEnd(requestId, answer);
       return answer;
     },
 
@@ -181,18 +223,22 @@ export function createKit(client: Client, profile: Profile, run: string) {
     },
 
     /**
-     * Cancels whatever may still be held because of the kit; gives what could not be cancelled.
+     * Cancels whatever may still be held because of the kit, or says that it was dispensed where a
+     * storm has said so before and had no answer; gives what could not be ended.
      * A 404 says that nothing is held.
      */
     async cleanUp(): Promise<readonly Reservation[]> {
       for (let tries = 0; tries < TRIES && open.size > 0; tries += 1) {
         for (const [key, { requestId, reference }] of [...open]) {
-          const cancel = { raasTxnRef: requestId, responseCode: CANCELLED };
+          const responseCode = purchases.get(requestId)?.said ?? CANCELLED;
+          const cancel = { raasTxnRef: requestId, responseCode };
           const named = reference === null ? cancel : { ...cancel, reserveFundsTxnRef: reference };
           const answer = await client.send("transactResult", { body: JSON.stringify(named) });
+          noteEnd(requestId, answer);
           if (!isTaken(answer) && answer.status !== 404) continue;
           const reservation = open.get(key);
-          if (isTaken(answer) && reservation !== undefined) released.push(reservation);
+          const ended = responseCode === DISPENSED ? debited : released;
+          if (isTaken(answer) && reservation !== undefined) ended.push(reservation);
           open.delete(key);
         }
       }

@@ -3,13 +3,15 @@
 // every request that its stall held up, and not for the one that met it alone.
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 import type { Answer, Call } from "./client.ts";
-import { CANCELLED, codeOf, type Kit } from "./kit.ts";
+import { CANCELLED, codeOf, DISPENSED, isTaken, type Kit, type Purchase } from "./kit.ts";
 import { IN_TIME } from "./rule.ts";
 
 export type StormOptions = {
   /** Purchases a second. */
   readonly rate: number;
   readonly seconds: number;
+  /** Every so many-th purchase is dispensed and not cancelled; null is none. */
+  readonly dispensedEvery: number | null;
   /** Hears of it several times a second. */
   readonly onProgress: (progress: Progress) => void;
   readonly isStopped: () => boolean;
@@ -39,12 +41,17 @@ export type Storm = {
   readonly rate: number;
   readonly seconds: number;
   readonly calls: Readonly<Record<Call, Latencies>>;
+  /** From when to when, in seconds, no reserve succeeded, where that lasted for a second or longer. */
+  readonly gaps: readonly (readonly [from: number, to: number])[];
 };
 
 /** A histogram of whole microseconds, exact to three digits. */
 const HISTOGRAM = { lowest: 1, highest: 60_000_000, figures: 3 };
 const TICK_MS = 1;
 const PROGRESS_MS = 250;
+/** How long after a result that was not taken it is sent again. */
+const AGAIN_MS = 1_000;
+const GAP_S = 1;
 
 function recorder() {
   const histogram: RecordableHistogram = createHistogram(HISTOGRAM);
@@ -80,26 +87,43 @@ function recorder() {
   };
 }
 
-/** Sends the purchases and their cancels; what it reserved is released when it is done. */
+/** Where nothing succeeded for long, from the beginning to the end. */
+function gapsOf(succeededAt: readonly number[], endedAt: number): [number, number][] {
+  const moments = [0, ...succeededAt, endedAt].sort((a, b) => a - b);
+  return moments
+    .slice(1)
+    .map((moment, at): [number, number] => [moments[at] ?? 0, moment])
+    .filter(([from, to]) => to - from >= GAP_S);
+}
+
+/** Sends the purchases and their ends; what it reserved is released when it is done. */
 export async function runStorm(kit: Kit, options: StormOptions): Promise<Storm> {
-  const { rate, seconds, isStopped } = options;
+  const { rate, seconds, dispensedEvery, isStopped } = options;
   const recorders = { reserveFunds: recorder(), transactResult: recorder() };
   const running = new Set<Promise<void>>();
+  const succeededAt: number[] = [];
+  const startedMs = performance.now();
+  const isGoingOn = () => !isStopped() && performance.now() - startedMs < seconds * 1_000;
 
-  async function purchase(dueMs: number): Promise<void> {
+  async function purchase(dueMs: number, said: Purchase["said"]): Promise<void> {
     recorders.reserveFunds.sent();
     const fields = kit.reserveFields();
-    const answer = await kit.passing("reserveFunds", fields);
+    const answer = await kit.purchase(fields, said);
     recorders.reserveFunds.record(answer, performance.now() - dueMs);
-    if (codeOf(answer) !== "0000") return;
-    recorders.transactResult.sent();
-    const sentMs = performance.now();
-    const result = { raasTxnRef: fields["raasTxnRef"], responseCode: CANCELLED };
-    const ended = await kit.passing("transactResult", result);
-    recorders.transactResult.record(ended, performance.now() - sentMs);
+    const bought = kit.purchases.get(String(fields["raasTxnRef"]));
+    if (codeOf(answer) !== "0000" || bought === undefined) return;
+    succeededAt.push((performance.now() - startedMs) / 1_000);
+    // As Clickatell does: again, until it is taken. What is open at the end is the clean-up's.
+    for (let again = false; !again || isGoingOn(); again = true) {
+      if (again) await Bun.sleep(AGAIN_MS);
+      recorders.transactResult.sent();
+      const sentMs = performance.now();
+      const ended = await kit.endOf(bought);
+      recorders.transactResult.record(ended, performance.now() - sentMs);
+      if (isTaken(ended) || ended.status === 404) return;
+    }
   }
 
-  const startedMs = performance.now();
   const total = Math.round(rate * seconds);
   let toldMs = startedMs;
   let begun = 0;
@@ -112,7 +136,9 @@ export async function runStorm(kit: Kit, options: StormOptions): Promise<Storm> 
   while (begun < total && !isStopped()) {
     const due = Math.min(total, ((performance.now() - startedMs) * rate) / 1_000);
     for (; begun < due; begun += 1) {
-      const one = purchase(startedMs + (begun * 1_000) / rate);
+      const isDispensed = dispensedEvery !== null && begun % dispensedEvery === 0;
+      const dueMs = startedMs + (begun * 1_000) / rate;
+      const one = purchase(dueMs, isDispensed ? DISPENSED : CANCELLED);
       running.add(one);
       void one.finally(() => running.delete(one));
     }
@@ -129,5 +155,6 @@ export async function runStorm(kit: Kit, options: StormOptions): Promise<Storm> 
       reserveFunds: recorders.reserveFunds.latencies(),
       transactResult: recorders.transactResult.latencies(),
     },
+    gaps: gapsOf(succeededAt, (performance.now() - startedMs) / 1_000),
   };
 }

@@ -30,7 +30,13 @@ const success = (body: Record<string, unknown>) =>
 const accepted = () => new Response(null, { status: 202 });
 
 const storm = (kit: Kit, rate: number, seconds: number) =>
-  runStorm(kit, { rate, seconds, onProgress: () => {}, isStopped: () => false });
+  runStorm(kit, {
+    rate,
+    seconds,
+    dispensedEvery: null,
+    onProgress: () => {},
+    isStopped: () => false,
+  });
 
 test("a stall is charged to every request that was due while it lasted", async () => {
   let untilMs = 0;

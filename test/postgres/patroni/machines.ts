@@ -8,23 +8,34 @@ import { join } from "node:path";
 
 /** The machines of the cluster, by what the page calls them. */
 export const MACHINES = { db1: "10.20.0.11", db2: "10.20.0.12", db3: "10.20.0.13" } as const;
-export type Machine = keyof typeof MACHINES;
 export const machineNames = Object.keys(MACHINES) as Machine[];
 
-const APPLIANCES = { bank1: "10.20.0.21", bank2: "10.20.0.22" } as const;
+/** Places at the switch: of two appliances and a proxy, which may be machines as well, and of callers. */
+const OTHERS = {
+  bank1: "10.20.0.21",
+  bank2: "10.20.0.22",
+  proxy: "10.20.0.31",
+  clickatell: "10.20.0.41",
+} as const;
+
+/** What can be a machine: the cluster's, and those that docs/scale.md puts beside them. */
+export type Machine = keyof typeof MACHINES | keyof typeof OTHERS;
+export const allNames = [...machineNames, ...(Object.keys(OTHERS) as Machine[])];
 
 const FOLDER = process.env["TRANSACT_BANK_MACHINES"] ?? "/var/tmp/transact-bank-machines";
 const BASE = join(FOLDER, "base");
-const SWITCH = "tb-switch";
+/** What their network namespaces' names begin with: another one stands beside the first set. */
+const PREFIX = process.env["TRANSACT_BANK_MACHINES_PREFIX"] ?? "tb";
+const SWITCH = `${PREFIX}-switch`;
 
 /** What the page's `apt-get install` lines take: fetched once, installed by each machine. */
-const PACKAGES = "postgresql-15 patroni etcd-server etcd-client pgbackrest".split(" ");
+const PACKAGES = "postgresql-15 patroni etcd-server etcd-client pgbackrest haproxy curl".split(" ");
 const INCLUDED = "systemd,systemd-sysv,dbus,iproute2,sudo,procps,openssl,ca-certificates,adduser";
 
 /** The folder that a machine sees as /root/cluster. */
 export const clusterFolder = (machine: Machine): string => join(FOLDER, machine, "cluster");
 
-const namespaceOf = (name: string): string => `tb-${name}`;
+const namespaceOf = (name: string): string => `${PREFIX}-${name}`;
 
 export type Ran = { readonly exit: number; readonly out: string };
 
@@ -66,7 +77,7 @@ export const mustOn = (machine: Machine, script: string): string =>
   must(...lineOn(machine, script));
 
 /** The line that runs a program beside the appliances, in the namespace of one of them. */
-export const lineBeside = (appliance: keyof typeof APPLIANCES, ...line: string[]): string[] => [
+export const lineBeside = (appliance: keyof typeof OTHERS, ...line: string[]): string[] => [
   "ip",
   "netns",
   "exec",
@@ -114,10 +125,9 @@ export function build(): void {
   must("ip", "netns", "add", SWITCH);
   must("ip", "-n", SWITCH, "link", "add", "switch", "type", "bridge");
   must("ip", "-n", SWITCH, "link", "set", "switch", "up");
-  for (const [name, address] of Object.entries({ ...MACHINES, ...APPLIANCES }))
-    addCable(name, address);
+  for (const [name, address] of Object.entries({ ...MACHINES, ...OTHERS })) addCable(name, address);
   const hosts = Object.entries(MACHINES).map(([name, address]) => `${address} ${name}\n`);
-  for (const appliance of Object.keys(APPLIANCES)) {
+  for (const appliance of Object.keys(OTHERS)) {
     const etc = join("/etc/netns", namespaceOf(appliance));
     mkdirSync(etc, { recursive: true });
     writeFileSync(join(etc, "hosts"), ["127.0.0.1 localhost\n", ...hosts].join(""));
@@ -132,7 +142,9 @@ export function insertDisk(machine: Machine): void {
   for (const part of parts) mkdirSync(at(part), { recursive: true });
   const layers = `lowerdir=${BASE},upperdir=${at("changes")},workdir=${at("work")}`;
   must("mount", "-t", "overlay", machine, "-o", layers, at("root"));
-  writeFileSync(join(at("root"), "etc/hosts"), "127.0.0.1 localhost\n");
+  // The cluster's own know themselves by the page's addresses.
+  const own = machine in MACHINES ? "" : `127.0.1.1 ${machine}\n`;
+  writeFileSync(join(at("root"), "etc/hosts"), `127.0.0.1 localhost\n${own}`);
   writeFileSync(join(at("root"), "etc/hostname"), `${machine}\n`);
   mkdirSync(join(at("root"), "root/cluster"), { recursive: true });
 }
@@ -204,12 +216,12 @@ export function lose(machine: Machine): void {
 
 /** Takes everything away but the fresh Debian; what is not there is no trouble. */
 export async function takeAway(): Promise<void> {
-  for (const machine of machineNames) {
+  for (const machine of allNames) {
     await scrap(machine);
     for (const group of groupsOf(machine))
       run("find", group, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";");
   }
-  for (const name of [...machineNames, ...Object.keys(APPLIANCES), "switch"]) {
+  for (const name of [...allNames, "switch"]) {
     run("ip", "netns", "del", namespaceOf(name));
     rmSync(join("/etc/netns", namespaceOf(name)), { recursive: true, force: true });
   }
