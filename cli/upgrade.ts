@@ -3,12 +3,9 @@ import type { Command } from "commander";
 import { version } from "../package.json";
 import { openBank, type SharedDatabase, sharedDatabaseOf } from "../src/bank.ts";
 import { readConfig } from "../src/config.ts";
+import { type Versions, versionsOf } from "../src/storage/postgres/migrate.ts";
 import { onDatabase, placeOf } from "../src/storage/postgres/reach.ts";
-import {
-  upgradeShared as migrateShared,
-  type Versions,
-  versionsOf,
-} from "../src/storage/postgres/upgrade.ts";
+import { upgradeShared as migrateShared } from "../src/storage/postgres/upgrade.ts";
 import { bytesText } from "../src/units.ts";
 import { planUpgrade, type UpgradePlan, upgrade } from "../src/upgrade.ts";
 import {
@@ -37,9 +34,20 @@ type UpgradeOptions = CommonOptions &
     readonly keyFile?: string;
   };
 
-function planAnswer(plan: UpgradePlan): Answer {
-  const { from, to, databaseBytes, freeBytes, backupFolder } = plan;
+/** Null where PostgreSQL's own tools make the backup. */
+type Figures = {
+  readonly [Figure in keyof Omit<UpgradePlan, "from" | "to">]: UpgradePlan[Figure] | null;
+};
+
+/** What an upgrade would do; `figures` and `rows` are of what an engine needs for it. */
+function planAnswer(
+  { from, to }: Versions,
+  figures: Figures,
+  rows: readonly (readonly [string, string])[],
+  advice: readonly string[],
+): Answer {
   const due = from < to;
+  const { databaseBytes, freeBytes, backupFolder } = figures;
   return {
     json: { due, fromSchema: from, toSchema: to, databaseBytes, freeBytes, backupFolder, version },
     text: () =>
@@ -48,17 +56,40 @@ function planAnswer(plan: UpgradePlan): Answer {
             facts([
               ["The bank's tables", `version ${from}`],
               [`transact-bank ${version}`, `version ${to}`],
-              ["Database", bytesText(databaseBytes)],
-              ["Free on its disk", bytesText(freeBytes)],
-              ["Backup goes to", backupFolder],
+              ...rows,
             ]),
             "",
-            "An upgrade makes a verified backup, then migrates the tables in one commit.",
-            "Until it is done nothing is served; going back is restoring that backup, which",
-            "forgets what came after it. It needs twice as much room as the database has.",
+            ...advice,
           ].join("\n")
         : `Nothing to do: the bank's tables have version ${to}, this program's.`,
   };
+}
+
+function ownPlan(plan: UpgradePlan): Answer {
+  const rows = [
+    ["Database", bytesText(plan.databaseBytes)],
+    ["Free on its disk", bytesText(plan.freeBytes)],
+    ["Backup goes to", plan.backupFolder],
+  ] as const;
+  return planAnswer(plan, plan, rows, [
+    "An upgrade makes a verified backup, then migrates the tables in one commit.",
+    "Until it is done nothing is served; going back is restoring that backup, which",
+    "forgets what came after it. It needs twice as much room as the database has.",
+  ]);
+}
+
+function sharedPlan(versions: Versions): Answer {
+  const none = { databaseBytes: null, freeBytes: null, backupFolder: null };
+  return planAnswer(
+    versions,
+    none,
+    [],
+    [
+      "Make a backup of the PostgreSQL (docs/cluster/README.md), stop the servers of every",
+      "appliance, then migrate the tables in one commit, on one appliance:",
+      "  transact-bank upgrade --database-owner URL",
+    ],
+  );
 }
 
 /** The tables of a shared database are changed as their owner, who is not known to any server. */
@@ -84,27 +115,6 @@ async function upgradeShared(dataDir: string, url: string, options: UpgradeOptio
       "Start the servers of this version again, one appliance after the other.",
   };
   return answer;
-}
-
-function sharedPlan({ from, to }: Versions): Answer {
-  const due = from < to;
-  const none = { databaseBytes: null, freeBytes: null, backupFolder: null };
-  return {
-    json: { due, fromSchema: from, toSchema: to, ...none, version },
-    text: () =>
-      due
-        ? [
-            facts([
-              ["The bank's tables", `version ${from}`],
-              [`transact-bank ${version}`, `version ${to}`],
-            ]),
-            "",
-            "Make a backup of the PostgreSQL (docs/cluster/README.md), stop the servers of every",
-            "appliance, then migrate the tables in one commit, on one appliance:",
-            "  transact-bank upgrade --database-owner URL",
-          ].join("\n")
-        : `Nothing to do: the bank's tables have version ${to}, this program's.`,
-  };
 }
 
 export function register(program: Command): void {
@@ -137,7 +147,7 @@ export function register(program: Command): void {
         const source = { dataDir, config, folder, keyFile };
         const plan = planUpgrade(source);
         if (options.check === true || plan.from === plan.to) {
-          printAnswer(planAnswer(plan), options);
+          printAnswer(ownPlan(plan), options);
           return;
         }
         const backup = await upgrade(source, whoIsIt(null));

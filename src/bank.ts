@@ -78,12 +78,15 @@ export type OpenHow = {
   readonly dryRun?: boolean;
 };
 
+/** By which name a data dir is known among the appliances of a database. */
+export const applianceName = (dataDir: string): string => `${hostname()}:${resolve(dataDir)}`;
+
 /** The database that the configuration names beside the data dir, or null. */
 export function sharedDatabaseOf(dataDir: string, config: Config): SharedDatabase | null {
   if (config.database === undefined) return null;
   const address = readAddress(config.database);
   const database = { address, password: readDatabasePassword(dataDir) };
-  return { database, name: `${hostname()}:${resolve(dataDir)}` };
+  return { database, name: applianceName(dataDir) };
 }
 
 /**

@@ -1,8 +1,8 @@
 // Makes the data dir of a further appliance of a bank in a shared database: the keys of the first one,
 // the database's address and password. Its configuration comes last: without it there is no data dir.
 import { chmodSync } from "node:fs";
-import { hostname } from "node:os";
 import { join } from "node:path";
+import { applianceName } from "./bank.ts";
 import { CONFIG_FILE, type Listen, newConfigText } from "./config.ts";
 import type { ControlledKind } from "./domain/dual-control.ts";
 import { makeFolderDurably, writeFileDurably } from "./files.ts";
@@ -83,7 +83,7 @@ export function joinBank(joining: Joining, by: By, dryRun: boolean): Joined {
 }
 
 function noteJoin({ dataDir, database, password, exported }: Joining, by: By, dryRun: boolean) {
-  const name = `${hostname()}:${dataDir}`;
+  const name = applianceName(dataDir);
   const store = openPostgresStore({
     database: { address: readAddress(database), password },
     name,

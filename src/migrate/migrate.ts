@@ -1,8 +1,6 @@
 // The two commands: a bank from the data dir's own database to one that several appliances share, and
 // back.
-import { hostname } from "node:os";
-import { resolve } from "node:path";
-import { openBank, sharedDatabaseOf } from "../bank.ts";
+import { applianceName, openBank, sharedDatabaseOf } from "../bank.ts";
 import { readConfig } from "../config.ts";
 import { ownerPlace, type SharedPlace } from "../init.ts";
 import { writeDatabasePassword } from "../keys.ts";
@@ -23,8 +21,6 @@ export type MoveHow = Omit<How, "act" | "to">;
 
 /** What was done; null in a dry run. `leftBehind`: what the old database is called now. */
 export type Done = Moved & { readonly leftBehind: string };
-
-const nameOf = (dataDir: string): string => `${hostname()}:${resolve(dataDir)}`;
 
 /** Runs with several locks, and lets them go in the end. */
 function locked<T>(locks: readonly (() => () => void)[], run: () => T): T {
@@ -57,7 +53,7 @@ export function migrateTo(dataDir: string, place: SharedPlace, how: MoveHow): Do
     const target = postgresTarget({
       owner: ownerPlace(place),
       servingRole: address.user,
-      name: nameOf(dataDir),
+      name: applianceName(dataDir),
     });
     try {
       const source = sqliteSource(dataDir);

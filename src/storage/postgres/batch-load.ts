@@ -6,18 +6,15 @@
 // when it began (READ COMMITTED), and those that read begin when all locks are held: so what is read
 // stays as it is until the commit.
 import { canonicalBuyerId } from "../../domain/identifiers.ts";
-import type { LimitFigures, LimitScope } from "../../domain/limits.ts";
 import type { ChainHead } from "../chain.ts";
 import type { AccountRow, OpenReservation, RequestRow } from "../purchases.ts";
-import { REQUEST } from "../sql/rows.ts";
+import { ACCOUNT, LIMIT_COLUMNS, PAUSED, REQUEST } from "../sql/rows.ts";
 import type { Value } from "../sql/sql.ts";
-import type { BatchTimes, Operation } from "../store.ts";
+import type { BatchTimes, LimitRow, Operation } from "../store.ts";
 import type { Query, Rows } from "./messages.ts";
 import { BEGIN, JOURNAL_LOCK, translate, WRITE_LOCK } from "./sql.ts";
 
 export type Appliance = { readonly name: string; readonly epoch: number };
-
-export type LimitDbRow = { scope: LimitScope; scope_key: string } & LimitFigures;
 
 /** All rows that the operations of a batch can touch, as they stand before it. */
 export type Loaded = {
@@ -31,7 +28,7 @@ export type Loaded = {
   readonly blocked: readonly string[];
   readonly unmatched: readonly string[];
   readonly salesPaused: boolean;
-  readonly limits: readonly LimitDbRow[];
+  readonly limits: readonly LimitRow[];
   readonly stillReserved: readonly OpenReservation[];
   readonly requestIds: readonly number[];
   readonly receiptIds: readonly number[];
@@ -78,56 +75,55 @@ export function namedIn(operations: readonly Operation[], country: string): Name
   return { ...named, span, counts, posts };
 }
 
-const query = (sql: string, ...values: Value[]): Query => ({ text: translate(sql).text, values });
+/** A statement of every batch, put into its spelling once. */
+const spelt = (sql: string): string => translate(sql).text;
+const once = (sql: string): Query => ({ text: spelt(sql), values: [] });
+
+/** The database's clock in epoch milliseconds: limits go by one clock, whichever appliance asks. */
+export const NOW_MS = "CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT)";
+
+/** An appliance that wrote within this, by that clock, is taken for alive. */
+export const SEEN_WITHIN_MS = 60_000;
 
 /** One of the texts of a JSON list at a parameter; as an array, so that an index finds them. */
 const oneOf = (place: string) =>
   `= ANY (ARRAY(SELECT json_array_elements_text(CAST(CAST(${place} AS TEXT) AS JSON))))`;
 
-const SHARE_WITH_BATCHES = query(`SELECT pg_advisory_xact_lock_shared(${WRITE_LOCK})`);
+const SHARE_WITH_BATCHES = once(`SELECT pg_advisory_xact_lock_shared(${WRITE_LOCK})`);
 /** `open_since` by the same clock as what is reserved: so long ago. */
-const OWN_ROW = `UPDATE appliances SET batch = batch + 1, seen_at = ${nowMs()},
-    open_since = coalesce(CAST($clock AS BIGINT), ${nowMs()}) - CAST($age AS BIGINT)
+const OWN_ROW = spelt(`UPDATE appliances SET batch = batch + 1, seen_at = ${NOW_MS},
+    open_since = coalesce(CAST($clock AS BIGINT), ${NOW_MS}) - CAST($age AS BIGINT)
   WHERE name = $name AND epoch = $epoch
-  RETURNING batch, coalesce(CAST($clock AS BIGINT), ${nowMs()}) AS now`;
+  RETURNING batch, coalesce(CAST($clock AS BIGINT), ${NOW_MS}) AS now`);
 /** Names that only share a hash wait for each other as well, which does no harm. */
-const LOCK_NAMES = `SELECT pg_advisory_xact_lock(hashtextextended(value, 0))
+const LOCK_NAMES = spelt(`SELECT pg_advisory_xact_lock(hashtextextended(value, 0))
   FROM (SELECT value FROM json_array_elements_text(CAST(CAST(? AS TEXT) AS JSON))
-    ORDER BY hashtextextended(value, 0)) AS names`;
+    ORDER BY hashtextextended(value, 0)) AS names`);
 const ACCOUNT_IDS = `SELECT account_id FROM buyers WHERE buyer_id ${oneOf("?1")}
   UNION SELECT account_id FROM requests WHERE request_id ${oneOf("?2")}
   UNION SELECT account_id FROM requests WHERE reference ${oneOf("?3")}`;
-const ACCOUNTS = `SELECT id, number, status, ledger_balance, held, overdraft, pin_hash, pin_failures,
-    pin_locked, usage, last_reservation
-  FROM accounts WHERE id = ANY (ARRAY(${ACCOUNT_IDS}))`;
-const LOCK_ACCOUNTS = `SELECT id FROM accounts WHERE id = ANY (ARRAY(${ACCOUNT_IDS}))
-  ORDER BY id FOR NO KEY UPDATE`;
-const LOCK_JOURNAL = query(`SELECT pg_advisory_xact_lock(${JOURNAL_LOCK})`);
-const HEAD = query("SELECT id, hash FROM journal WHERE id = (SELECT max(id) FROM journal)");
-const REQUESTS = `${REQUEST} WHERE request_id ${oneOf("?1")}
-  UNION ${REQUEST} WHERE reference ${oneOf("?2")}`;
-const BUYERS = `SELECT buyer_id, account_id FROM buyers WHERE buyer_id ${oneOf("?")}`;
-const TOMBSTONES = `SELECT request_id FROM tombstones WHERE request_id ${oneOf("?")}`;
-const BLOCKED = `SELECT buyer_id FROM blocked_buyers WHERE buyer_id ${oneOf("?")}`;
-const UNMATCHED = `SELECT request_id FROM findings
-  WHERE kind = 'unmatched-success' AND request_id ${oneOf("?")}`;
-// A restored bank sells nothing until what it has forgotten is acknowledged.
-const PAUSED = query(
-  `SELECT sales_paused_at IS NOT NULL
-     OR EXISTS (SELECT 1 FROM restores WHERE acknowledged_by IS NULL) AS paused FROM bank`,
-);
-const LIMITS = `SELECT scope, scope_key, min, max, day_amount AS dayAmount, day_count AS dayCount,
-    month_amount AS monthAmount, month_count AS monthCount FROM limits
+const ACCOUNTS = spelt(`${ACCOUNT} WHERE id = ANY (ARRAY(${ACCOUNT_IDS}))`);
+const LOCK_ACCOUNTS = spelt(`SELECT id FROM accounts WHERE id = ANY (ARRAY(${ACCOUNT_IDS}))
+  ORDER BY id FOR NO KEY UPDATE`);
+const LOCK_JOURNAL = once(`SELECT pg_advisory_xact_lock(${JOURNAL_LOCK})`);
+const HEAD = once("SELECT id, hash FROM journal WHERE id = (SELECT max(id) FROM journal)");
+const REQUESTS = spelt(`${REQUEST} WHERE request_id ${oneOf("?1")}
+  UNION ${REQUEST} WHERE reference ${oneOf("?2")}`);
+const BUYERS = spelt(`SELECT buyer_id, account_id FROM buyers WHERE buyer_id ${oneOf("?")}`);
+const TOMBSTONES = spelt(`SELECT request_id FROM tombstones WHERE request_id ${oneOf("?")}`);
+const BLOCKED = spelt(`SELECT buyer_id FROM blocked_buyers WHERE buyer_id ${oneOf("?")}`);
+const UNMATCHED = spelt(`SELECT request_id FROM findings
+  WHERE kind = 'unmatched-success' AND request_id ${oneOf("?")}`);
+const IS_PAUSED = once(PAUSED);
+const LIMITS = spelt(`SELECT ${LIMIT_COLUMNS} FROM limits
   WHERE scope <> 'account' OR scope_key IN (SELECT number FROM accounts WHERE id IN
-    (SELECT account_id FROM buyers WHERE buyer_id ${oneOf("?")}))`;
-const STILL_RESERVED = `${REQUEST} WHERE state = 'reserved' AND reserved_at BETWEEN ? AND ?`;
+    (SELECT account_id FROM buyers WHERE buyer_id ${oneOf("?")}))`);
+const STILL_RESERVED = spelt(`${REQUEST} WHERE state = 'reserved' AND reserved_at BETWEEN ? AND ?`);
 const nextIds = (table: string) =>
-  `SELECT nextval('${table}_id_seq') AS id FROM generate_series(1, ?)`;
-
-/** The database's clock in epoch milliseconds: limits go by one clock, whichever appliance asks. */
-export function nowMs(): string {
-  return "CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT)";
-}
+  spelt(`SELECT nextval('${table}_id_seq') AS id FROM generate_series(1, ?)`);
+const NEXT_REQUESTS = nextIds("requests");
+const NEXT_RECEIPTS = nextIds("receipts");
+const NEXT_REFUSALS = nextIds("refusals");
 
 /** The statements that begin a batch, and what their rows are. */
 export function loading(
@@ -152,8 +148,8 @@ export function loading(
   const buyers = JSON.stringify(named.buyers);
   const hasNames = named.requests.length + named.references.length + named.buyers.length > 0;
   const queries: Query[] = [];
-  const ask = (wanted: boolean, sql: string, ...values: Value[]): number =>
-    wanted ? queries.push(query(sql, ...values)) - 1 : -1;
+  const ask = (wanted: boolean, text: string, ...values: Value[]): number =>
+    wanted ? queries.push({ text, values }) - 1 : -1;
 
   queries.push(BEGIN, SHARE_WITH_BATCHES);
   const age = times.openSince === null ? null : times.now - times.openSince;
@@ -170,11 +166,11 @@ export function loading(
     unmatched: ask(named.requests.length > 0, UNMATCHED, requests),
     limits: ask(counts.reserves > 0, LIMITS, buyers),
     stillReserved: ask(span !== null, STILL_RESERVED, span?.since ?? 0, span?.until ?? 0),
-    requestIds: ask(counts.reserves > 0, nextIds("requests"), counts.reserves),
-    receiptIds: ask(counts.receipts > 0, nextIds("receipts"), counts.receipts),
-    refusalIds: ask(counts.refusals > 0, nextIds("refusals"), counts.refusals),
+    requestIds: ask(counts.reserves > 0, NEXT_REQUESTS, counts.reserves),
+    receiptIds: ask(counts.receipts > 0, NEXT_RECEIPTS, counts.receipts),
+    refusalIds: ask(counts.refusals > 0, NEXT_REFUSALS, counts.refusals),
   };
-  const paused = queries.push(PAUSED) - 1;
+  const paused = queries.push(IS_PAUSED) - 1;
   const head = posts ? queries.push(HEAD) - 1 : -1;
 
   function loadedFrom(results: readonly Rows[]): Loaded {

@@ -234,7 +234,7 @@ export function batchRowsOn(
     },
   };
 
-  const limits = new Map(loaded.limits.map((row) => [`${row.scope} ${row.scope_key}`, row]));
+  const limits = new Map(loaded.limits.map((row) => [`${row.scope} ${row.scopeKey}`, row]));
   const find: FindLimit = (scope, key) => limits.get(`${scope} ${key}`);
   const rules: Rules = {
     salesPaused: () => loaded.salesPaused,

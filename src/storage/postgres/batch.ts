@@ -10,6 +10,7 @@
 // own as well: its answer comes when the standby has it, and with it all that came before.
 import type { EntryAccount } from "../../domain/entries.ts";
 import { messageOf } from "../../errors.ts";
+import { applyEach, Broke, inPlaceOf, type ToApply } from "../broken.ts";
 import type { ChainHead } from "../chain.ts";
 import { purchasesOn } from "../purchases.ts";
 import {
@@ -21,7 +22,7 @@ import {
   StoreBusy,
   type StoreOptions,
 } from "../store.ts";
-import { type Appliance, loading } from "./batch-load.ts";
+import { type Appliance, type Loaded, loading } from "./batch-load.ts";
 import { batchRowsOn } from "./batch-rows.ts";
 import { writing } from "./batch-write.ts";
 import { type Client, ConnectionLost, ServerSaidNo } from "./client.ts";
@@ -35,18 +36,6 @@ const BETWEEN_CONNECTIONS_MS = 100;
 
 /** Another appliance serves by this one's name since: this one must end. */
 export class TakenOver extends FlushFailed {}
-
-/** An operation of a batch, or in its place why it is left out. */
-type ToApply = Operation | { readonly kind: "broken"; readonly error: unknown };
-
-/** One operation of a batch broke alone. */
-class Broke extends Error {
-  readonly index: number;
-  constructor(index: number, cause: unknown) {
-    super("an operation broke", { cause });
-    this.index = index;
-  }
-}
 
 export type BatchParts = {
   readonly client: Client;
@@ -71,10 +60,10 @@ export function batchesOn({ client, bank, options, accountId, start, name }: Bat
     operations.filter((operation) => operation.kind !== "broken");
 
   /**
-   * Connects and takes the appliance's row; gives the number of its last batch. That is a commit of
-   * our own: once it returns the standby has it, and with it all that came before.
+   * Connects and takes the appliance's row; gives the number of its last batch with it. That is a
+   * commit of our own: once it returns the standby has it, and with it all that came before.
    */
-  function takeOver(): number {
+  function takeOver(): Appliance & { readonly batch: number } {
     appliance = null;
     client.connect(WITHIN_MS);
     const [taken] = client.run(
@@ -89,14 +78,14 @@ export function batchesOn({ client, bank, options, accountId, start, name }: Bat
     );
     const row = taken?.rows[0] as { epoch: number; batch: number };
     appliance = { name, epoch: row.epoch };
-    return row.batch;
+    return { ...appliance, batch: row.batch };
   }
 
   /** Whether the database has a batch of ours, asked until it is known. */
   function isThere(batch: number): boolean {
     for (;;) {
       try {
-        return takeOver() >= batch;
+        return takeOver().batch >= batch;
       } catch (error) {
         if (error instanceof TakenOver) throw error;
         Bun.sleepSync(BETWEEN_CONNECTIONS_MS);
@@ -104,21 +93,10 @@ export function batchesOn({ client, bank, options, accountId, start, name }: Bat
     }
   }
 
-  function decideAll(
-    operations: readonly ToApply[],
-    times: BatchTimes,
-    loaded: Parameters<typeof batchRowsOn>[0],
-  ) {
+  function decideAll(operations: readonly ToApply[], times: BatchTimes, loaded: Loaded) {
     const { rows, journal, rules, changes } = batchRowsOn(loaded, { accountId, start });
     const purchases = purchasesOn({ rows, journal, rules, bank, options });
-    const outcomes = operations.map((operation, index): OperationOutcome => {
-      if (operation.kind === "broken") return { kind: "failed", error: operation.error };
-      try {
-        return purchases.apply(operation, times);
-      } catch (error) {
-        throw new Broke(index, error);
-      }
-    });
+    const outcomes = applyEach(operations, (operation) => purchases.apply(operation, times));
     return { outcomes, changes: changes() };
   }
 
@@ -128,8 +106,7 @@ export function batchesOn({ client, bank, options, accountId, start, name }: Bat
 
   /** One transaction. Throws what the database says; after Broke nothing is left of it. */
   function commitOnce(operations: readonly ToApply[], given: BatchTimes): OperationOutcome[] {
-    if (appliance === null) takeOver();
-    const own = appliance as unknown as Appliance;
+    const own = appliance ?? takeOver();
     const { queries, loadedFrom } = loading(known(operations), {
       times: given,
       appliance: own,
@@ -156,7 +133,6 @@ export function batchesOn({ client, bank, options, accountId, start, name }: Bat
       return decided.outcomes;
     } catch (error) {
       if (!(error instanceof ConnectionLost)) throw error;
-      appliance = null;
       if (isThere(loaded.batch)) return decided.outcomes;
       throw new StoreBusy(`the connection was lost before the commit: ${messageOf(error)}`);
     }
@@ -179,12 +155,6 @@ export function batchesOn({ client, bank, options, accountId, start, name }: Bat
     }
   }
 
-  /** A reserve that broke is declined, and stays declined when it is repeated. */
-  const without = (operation: ToApply | undefined, error: unknown): ToApply =>
-    operation?.kind === "reserve" && operation.told === null
-      ? { ...operation, told: "unknownError" }
-      : { kind: "broken", error };
-
   /**
    * An operation that breaks leaves its neighbours alone: the batch is applied again without it. Where
    * the database does not say which it was, halves of the batch are tried, down to the one.
@@ -196,13 +166,13 @@ export function batchesOn({ client, bank, options, accountId, start, name }: Bat
         return commitBatch(toApply, times);
       } catch (error) {
         if (error instanceof Broke) {
-          toApply[error.index] = without(toApply[error.index], error.cause);
+          toApply[error.index] = inPlaceOf(toApply[error.index], error.cause);
         } else if (!concernsOne(error)) {
           throw error;
         } else if (toApply.length === 1) {
           const [only] = toApply;
           if (only === undefined || only.kind === "broken") throw error;
-          toApply[0] = without(only, error);
+          toApply[0] = inPlaceOf(only, error);
         } else {
           const middle = Math.ceil(toApply.length / 2);
           return [
@@ -214,7 +184,7 @@ export function batchesOn({ client, bank, options, accountId, start, name }: Bat
     }
   }
 
-  return { applyNow, takeOver };
+  return { applyNow };
 }
 
 /** An error of data, which one row caused: 22 data exception, 23 constraint, P0001 a trigger's. */

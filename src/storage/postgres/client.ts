@@ -51,14 +51,11 @@ function startThread() {
 export function createClient({ address, password, name }: ClientAddress) {
   let thread: ReturnType<typeof startThread> | null = null;
   let seen = 0;
-  /** Which host is tried first: one that took a COMMIT and is silent may be a primary of the past. */
-  let first = 0;
 
   /** A reply that was not waited for to its end would be taken for that of the next request. */
   function giveUp(): void {
     thread?.worker.terminate();
     thread = null;
-    first += 1;
   }
 
   function ask(request: Request, withinMs: number): readonly Rows[] {
@@ -91,9 +88,7 @@ export function createClient({ address, password, name }: ClientAddress) {
         thread = startThread();
         seen = 0;
       }
-      const at = first % address.hosts.length;
-      const hosts = [...address.hosts.slice(at), ...address.hosts.slice(0, at)];
-      ask({ connect: { ...address, hosts }, password, name }, withinMs);
+      ask({ connect: address, password, name }, withinMs);
     },
 
     /**

@@ -3,10 +3,9 @@
 import { bankOf } from "../sql/bank.ts";
 import { type InspectedTables, inspectTables } from "../sql/inspect.ts";
 import type { Sql } from "../sql/sql.ts";
-import { nowMs } from "./batch-load.ts";
-import { MIGRATIONS } from "./migrate.ts";
-import { onDatabase, type Place } from "./reach.ts";
-import { versionsOf } from "./upgrade.ts";
+import { NOW_MS } from "./batch-load.ts";
+import { versionsOf } from "./migrate.ts";
+import { onDatabase, type Place, sessionsOn } from "./reach.ts";
 
 /** A setting as the server has it, not the session, which sets its own. */
 type Settings = {
@@ -63,10 +62,6 @@ const ABOUT = `SELECT current_user AS role, current_setting('server_version') AS
 const STANDBYS = `SELECT application_name AS name FROM pg_stat_replication
   WHERE state = 'streaming' AND sync_state IN ('sync', 'quorum') ORDER BY application_name`;
 
-const CONNECTED = `SELECT DISTINCT application_name AS name FROM pg_stat_activity
-  WHERE datname = current_database() AND application_name LIKE 'transact-bank %'
-  ORDER BY application_name`;
-
 const POWERS = `SELECT r.rolsuper AS "superuser", r.rolcreaterole AS "may make roles",
     r.rolcreatedb AS "may make databases", r.rolreplication AS "may replicate",
     EXISTS (SELECT 1 FROM pg_tables t WHERE t.schemaname = 'transact_bank'
@@ -87,7 +82,7 @@ type About = {
 
 function clockAheadMs(db: Sql): number {
   const before = Date.now();
-  const { now } = db.query(`SELECT ${nowMs()} AS now`).get() as { now: number };
+  const { now } = db.query(`SELECT ${NOW_MS} AS now`).get() as { now: number };
   return Math.round(now - (before + Date.now()) / 2);
 }
 
@@ -109,7 +104,7 @@ function sharedFacts(db: Sql): SharedFacts {
     overNetwork: about.network === 1,
     encrypted: about.encrypted === 1,
     powers: Object.keys(powers).filter((power) => powers[power] === 1),
-    connected: named(CONNECTED).map((name) => name.replace("transact-bank ", "")),
+    connected: sessionsOn(db, { andMine: true }),
     dualControl: JSON.parse(about.kinds) as string[],
   };
 }
@@ -117,10 +112,10 @@ function sharedFacts(db: Sql): SharedFacts {
 /** Throws CannotOpen, with what to do, where the database cannot be read. */
 export function inspectShared(place: Place, tailLength: number): SharedInspection {
   return onDatabase(place, (db) => {
-    const { from } = versionsOf(db);
+    const { from, to } = versionsOf(db);
     return {
       version: from,
-      newestVersion: MIGRATIONS.length,
+      newestVersion: to,
       shared: sharedFacts(db),
       ...inspectTables(db, bankOf(db), tailLength),
     };

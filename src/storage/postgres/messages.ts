@@ -1,6 +1,6 @@
 // What the thread that speaks with PostgreSQL and whoever waits for it say to one another.
 import type { Value } from "../sql/sql.ts";
-import type { BatchTimes, Operation, OperationOutcome, StoreOptions } from "../store.ts";
+import type { StoreOptions } from "../store.ts";
 import type { Address } from "./address.ts";
 
 /** One statement as PostgreSQL takes it, with its values by place. */
@@ -47,24 +47,3 @@ export type WriterOptions = Pick<StoreOptions, "policy" | "pinKey"> & {
   readonly database: { readonly address: Address; readonly password: string | null };
   readonly name: string;
 };
-
-/** Passes as JSON text. `failures`: how many the sender knew of; none is applied past another. */
-export type WriterBatch = {
-  readonly operations: readonly Operation[];
-  readonly times: BatchTimes;
-  readonly failures: number;
-};
-
-/** "ended": nothing more can be written by this process. */
-export type WriterFailure = {
-  readonly kind: "busy" | "skipped" | "ended" | "other";
-  readonly message: string;
-};
-
-/** Passes as JSON text. */
-export type WriterReply =
-  | { readonly outcomes: OperationOutcome[] }
-  | { readonly failure: WriterFailure };
-
-/** What the thread says as it has let go of the database. */
-export const STOPPED = "stopped";

@@ -1,9 +1,8 @@
 // The tables of a database: made by the owner's role, used by the serving one.
-import { INTERNAL_ACCOUNTS } from "../../domain/account.ts";
 import { CannotOpen } from "../cannot-open.ts";
+import { insertBank, type NewBank } from "../sql/bank.ts";
 import type { Sql } from "../sql/sql.ts";
-import type { BankIdentity } from "../store.ts";
-import { type Client, ConnectionLost } from "./client.ts";
+import { ConnectionLost } from "./client.ts";
 import type { Query } from "./messages.ts";
 import bank from "./migrations/0001_bank.sql" with { type: "text" };
 import { assertFit, onDatabase, type Place } from "./reach.ts";
@@ -27,23 +26,32 @@ export function versionOf(db: Sql): number {
   return (db.query("SELECT version FROM schema_version").get() as { version: number }).version;
 }
 
+export type Versions = { readonly from: number; readonly to: number };
+
+/** The version of the tables, and this program's. Throws CannotOpen where there is no bank. */
+export function versionsOf(db: Sql, migrations = MIGRATIONS): Versions {
+  const from = versionOf(db);
+  const to = migrations.length;
+  if (from === 0)
+    throw new CannotOpen("the database holds no bank: run transact-bank init, or migrate-to");
+  if (from <= to) return { from, to };
+  throw new CannotOpen(
+    `the database has version ${from}, this program knows ${to}: use the newer program`,
+  );
+}
+
 /** Throws CannotOpen, with what to do, where the tables are not those that this program knows. */
 export function assertNewest(db: Sql): void {
-  const version = versionOf(db);
-  if (version === MIGRATIONS.length) return;
-  if (version === 0) {
-    throw new CannotOpen("the database holds no bank: run transact-bank init, or migrate-to");
-  }
+  const { from, to } = versionsOf(db);
+  if (from === to) return;
   throw new CannotOpen(
-    version > MIGRATIONS.length
-      ? `the database has version ${version}, this program knows ${MIGRATIONS.length}: use the newer program`
-      : "the database was made by an earlier version of this program: stop every appliance, then run " +
-          "transact-bank upgrade --database-owner URL",
+    "the database was made by an earlier version of this program: stop every appliance, then run " +
+      "transact-bank upgrade --database-owner URL",
   );
 }
 
 export type NewDatabase = {
-  readonly bank: BankIdentity & { readonly createdAt: number };
+  readonly bank: NewBank;
   /** Tells the PIN key from another one. */
   readonly pinKeyCheck: string;
   /** The role that serves. */
@@ -69,7 +77,7 @@ export function createSharedBank(owner: Place, prepare: () => NewDatabase): void
     assertEmptyDatabase(db, owner);
     for (const sql of MIGRATIONS) run(asked(sql));
     const made = prepare();
-    insertBank(client, made);
+    insertBank(db, made.bank, made.pinKeyCheck);
     for (const text of grantsTo(made.servingRole)) run(asked(text));
     try {
       run(COMMIT);
@@ -81,31 +89,4 @@ export function createSharedBank(owner: Place, prepare: () => NewDatabase): void
       );
     }
   });
-}
-
-function insertBank(client: Client, { bank: of, pinKeyCheck }: NewDatabase): void {
-  client.run(
-    [
-      {
-        text: `INSERT INTO bank (id, code, currency, minor_digits, time_zone, country, demo, created_at,
-          pin_key_check) VALUES (1, $1, $2, $3, $4, $5, $6, $7, $8)`,
-        values: [
-          of.code,
-          of.currency,
-          of.minorDigits,
-          of.timeZone,
-          of.country,
-          of.demo ? 1 : 0,
-          of.createdAt,
-          pinKeyCheck,
-        ],
-      },
-      ...Object.entries(INTERNAL_ACCOUNTS).map(([internal, { number, name }]) => ({
-        text: `INSERT INTO accounts (number, name, internal, status, created_at)
-          VALUES ($1, $2, $3, 'active', $4)`,
-        values: [number, name, internal, of.createdAt],
-      })),
-    ],
-    WITHIN_MS,
-  );
 }

@@ -1,6 +1,5 @@
 // PostgreSQL as what a bank is moved from and to, on one connection as the owner of the tables. What
 // is shut here is renamed: its schema is another, so that nobody finds its tables any more.
-import { CannotOpen } from "../cannot-open.ts";
 import { postgresPages } from "../move/pages.ts";
 import {
   CREATE_MOVING,
@@ -14,19 +13,23 @@ import {
 } from "../move/sides.ts";
 import { TABLES } from "../move/tables.ts";
 import type { Sql } from "../sql/sql.ts";
+import { NOW_MS, SEEN_WITHIN_MS } from "./batch-load.ts";
 import { type Client, createClient, ServerSaidNo } from "./client.ts";
-import { assertNewest, MIGRATIONS, versionOf } from "./migrate.ts";
-import { assertFit, CONNECT_WITHIN_MS, type Place, withAdvice } from "./reach.ts";
+import { assertNewest, MAKE_LOCK, MIGRATIONS, versionOf } from "./migrate.ts";
+import {
+  assertFit,
+  CONNECT_WITHIN_MS,
+  type Place,
+  refuseToReconnect,
+  sessionsOn,
+  withAdvice,
+} from "./reach.ts";
 import { grantsTo } from "./roles.ts";
 import { sqlOn } from "./sql.ts";
 
 const WITHIN_MS = 3_600_000;
-/** What `init` takes as well while it makes tables. */
-const TABLES_LOCK = 7_200;
 /** The sessions of a killed process are taken for gone once so long has passed. */
 const ALIVE_WITHIN_MS = 5_000;
-/** An appliance that wrote within this is taken for alive. */
-const SEEN_WITHIN_MS = 60_000;
 const SCHEMA = "transact_bank";
 const movedSchema = (move: string): string => `${SCHEMA}_moved_${move}`;
 
@@ -40,18 +43,12 @@ type Connected = {
 function connect(place: Place): Connected {
   const client = createClient(place);
   const run = (text: string) => void client.run([{ text, values: [] }], WITHIN_MS);
-  const reconnect = () => {
-    throw new CannotOpen("the connection to the database was lost: run the same command again");
-  };
   try {
     client.connect(CONNECT_WITHIN_MS);
     run("SET idle_in_transaction_session_timeout = 0");
     // What a killed one had is free a moment after it.
-    waitFor(
-      () => run(`SELECT pg_advisory_lock(${TABLES_LOCK})`),
-      "another move to or from it runs",
-    );
-    const sql = sqlOn(client, { reconnect, withinMs: WITHIN_MS });
+    waitFor(() => run(`SELECT pg_advisory_lock(${MAKE_LOCK})`), "another move to or from it runs");
+    const sql = sqlOn(client, { reconnect: refuseToReconnect, withinMs: WITHIN_MS });
     return { client, sql, run };
   } catch (error) {
     client.close();
@@ -137,23 +134,13 @@ function settle(sql: Sql, name: string, { serving, openSince, interruptedSince }
 
 /** The names of those that may be writing now; a person has to end them. */
 function alive(sql: Sql): string[] {
-  const sessions = sql
-    .query(
-      `SELECT DISTINCT application_name AS name FROM pg_stat_activity
-       WHERE datname = current_database() AND pid <> pg_backend_pid()
-         AND application_name LIKE 'transact-bank %' ORDER BY 1`,
-    )
-    .values()
-    .flat() as string[];
   const seen = sql
     .query(
-      `SELECT name FROM appliances WHERE serving = 1
-         AND seen_at > extract(epoch FROM clock_timestamp()) * 1000 - ${SEEN_WITHIN_MS}`,
+      `SELECT name FROM appliances WHERE serving = 1 AND seen_at > ${NOW_MS} - ${SEEN_WITHIN_MS}`,
     )
     .values()
     .flat() as string[];
-  const names = sessions.map((name) => name.replace("transact-bank ", ""));
-  return [...new Set([...names, ...seen])];
+  return [...new Set([...sessionsOn(sql, { andMine: false }), ...seen])];
 }
 
 /** What all appliances left open, as if one had: the earliest of each. */

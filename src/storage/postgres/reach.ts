@@ -12,9 +12,11 @@ import {
 import { sqlOn } from "./sql.ts";
 
 /** Connecting takes so long at most, over all hosts of the address. */
+export const CONNECT_WITHIN_MS = 15_000;
 /** Making the tables may take long, as on a slow disk. */
 const ASKED_WITHIN_MS = 600_000;
-export const CONNECT_WITHIN_MS = 15_000;
+/** How every session of ours names itself, and what is left of that is whose it is. */
+const SESSION = "transact-bank ";
 
 /** A database, and as whom; `name` as its list of sessions has it. */
 export type Place = ClientAddress & {
@@ -34,7 +36,7 @@ export const placeOf = ({
 }): Place => ({
   ...database,
   // As much of it as PostgreSQL keeps. doctor tells of appliances of another version by it.
-  name: `transact-bank ${version} ${name}`.slice(0, 63),
+  name: `${SESSION}${version} ${name}`.slice(0, 63),
   from: "database in config.toml",
   passwordFrom: "keys/database.password",
 });
@@ -76,13 +78,30 @@ export function withAdvice(error: unknown, place: Place): unknown {
   );
 }
 
+/** What a session holds, a lock or a transaction, is gone with it: nothing may go on in another one. */
+export function refuseToReconnect(): never {
+  throw new CannotOpen("the connection to the database was lost: run the same command again");
+}
+
+/** The servers and commands that are connected to this database, by name. */
+export function sessionsOn(db: Sql, { andMine }: { andMine: boolean }): string[] {
+  const names = db
+    .query(
+      `SELECT DISTINCT application_name AS name FROM pg_stat_activity
+       WHERE datname = current_database() AND application_name LIKE '${SESSION}%'
+         ${andMine ? "" : "AND pid <> pg_backend_pid()"} ORDER BY application_name`,
+    )
+    .values()
+    .flat() as string[];
+  return names.map((name) => name.slice(SESSION.length));
+}
+
 /** Connects, asks and lets go. Throws CannotOpen, with what to do. */
 export function onDatabase<T>(place: Place, ask: (db: Sql, client: Client) => T): T {
   const client = createClient(place);
   try {
     client.connect(CONNECT_WITHIN_MS);
-    const reconnect = () => client.connect(CONNECT_WITHIN_MS);
-    return ask(sqlOn(client, { reconnect, withinMs: ASKED_WITHIN_MS }), client);
+    return ask(sqlOn(client, { reconnect: refuseToReconnect, withinMs: ASKED_WITHIN_MS }), client);
   } catch (error) {
     throw withAdvice(error, place);
   } finally {
@@ -95,8 +114,7 @@ export function lockInDatabase(place: Place, lock: number, taken: string): () =>
   const client = createClient(place);
   try {
     client.connect(CONNECT_WITHIN_MS);
-    const reconnect = () => client.connect(CONNECT_WITHIN_MS);
-    const db = sqlOn(client, { reconnect, withinMs: ASKED_WITHIN_MS });
+    const db = sqlOn(client, { reconnect: refuseToReconnect, withinMs: ASKED_WITHIN_MS });
     const { got } = db.query(`SELECT pg_try_advisory_lock(${lock}) AS got`).get() as {
       got: number;
     };

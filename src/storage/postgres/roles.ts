@@ -1,6 +1,7 @@
 // What the serving role may do in the tables, which another role owns: what the program does, and
 // nothing else. It may read all, and write what and where it writes; it can change no table, trigger
 // or constraint, and so nothing that they refuse.
+import { quotedName } from "./sql.ts";
 
 /** Of a table: whether rows are added, which columns of them change, whether they are deleted. */
 type Writes = {
@@ -61,8 +62,6 @@ const WRITES: { readonly [table: string]: Writes } = {
   approvals: { insert: true, update: ["state", "decided_in", "decided_uid", "decided_at"] },
 };
 
-const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
-
 function privilegesOf({ insert, update, delete: deletes }: Writes): string {
   const all = [
     insert === true && "INSERT",
@@ -77,7 +76,7 @@ function privilegesOf({ insert, update, delete: deletes }: Writes): string {
  * administering the bank takes.
  */
 export function grantsTo(role: string): string[] {
-  const to = quoted(role);
+  const to = quotedName(role);
   return [
     `GRANT USAGE ON SCHEMA transact_bank TO ${to}`,
     `GRANT SELECT ON ALL TABLES IN SCHEMA transact_bank TO ${to}`,

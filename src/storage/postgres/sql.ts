@@ -36,6 +36,9 @@ export function translate(sql: string): Translated {
   return { text, names };
 }
 
+/** A name as an identifier, whatever is in it. */
+export const quotedName = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+
 const DIALECT: Dialect = {
   inIds: (parameter) =>
     `IN (SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST(CAST(${parameter} AS TEXT) AS JSON)))`,
@@ -116,7 +119,7 @@ export function sqlOn(client: Client, { reconnect, withinMs }: Options): Sql {
       get: (...values) => rowsOf(values, false)[0] ?? null,
       all: (...values) => rowsOf(values, false) as unknown[],
       values: (...values) => rowsOf(values, true) as unknown[][],
-      run: (...values) => ({ changes: send(queryOf(sql, values, true)).count, lastInsertRowid: 0 }),
+      run: (...values) => ({ changes: send(queryOf(sql, values, true)).count }),
     };
   }
 

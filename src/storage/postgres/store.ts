@@ -6,7 +6,7 @@ import { accountIdsOn } from "../sql/journal.ts";
 import { type AdminOptions, adminStoreOn } from "../sql/store.ts";
 import type { Store } from "../store.ts";
 import { batchesOn } from "./batch.ts";
-import { nowMs } from "./batch-load.ts";
+import { NOW_MS, SEEN_WITHIN_MS } from "./batch-load.ts";
 import { type ClientAddress, ConnectionLost, createClient } from "./client.ts";
 import { assertNewest } from "./migrate.ts";
 import { CONNECT_WITHIN_MS, placeOf, withAdvice } from "./reach.ts";
@@ -16,8 +16,6 @@ import { postgresChecks } from "./verify.ts";
 /** A report may read for long; a server's thread that answers may not wait. */
 const ADMIN_WITHIN_MS = 3_600_000;
 const SERVING_WITHIN_MS = 5_000;
-/** One that wrote within this is taken for alive. */
-const SEEN_WITHIN_MS = 60_000;
 
 /** `now`: null for the database's clock, which all appliances share. `name`: this appliance's. */
 export type PostgresOptions = Omit<AdminOptions, "now"> & {
@@ -41,7 +39,7 @@ export function openPostgresStore(options: PostgresOptions): Store {
     assertNewest(db);
     const bank = bankOf(db);
     checkPinKey(db, options.pinKey);
-    const clock = db.query(`SELECT ${nowMs()} AS now`);
+    const clock = db.query(`SELECT ${NOW_MS} AS now`);
     const adminOptions = { ...options, now: now ?? (() => (clock.get() as { now: number }).now) };
     const engine = {
       bank: () => bankOf(db),
@@ -102,8 +100,8 @@ function beginServing(db: ReturnType<typeof sqlOn>, name: string, now: number) {
     .transaction(() => {
       db.query(
         `INSERT INTO appliances AS a (name, serving, open_since, seen_at)
-         VALUES ($name, 1, $now, ${nowMs()})
-         ON CONFLICT (name) DO UPDATE SET serving = 1, open_since = $now, seen_at = ${nowMs()},
+         VALUES ($name, 1, $now, ${NOW_MS})
+         ON CONFLICT (name) DO UPDATE SET serving = 1, open_since = $now, seen_at = ${NOW_MS},
            interrupted_since = coalesce(a.interrupted_since,
              CASE a.serving WHEN 1 THEN a.open_since END)`,
       ).run({ name, now });
@@ -111,7 +109,7 @@ function beginServing(db: ReturnType<typeof sqlOn>, name: string, now: number) {
         .query(
           `UPDATE appliances SET serving = 0, open_since = NULL
            WHERE name <> $name AND serving = 1 AND open_since IS NOT NULL
-             AND seen_at < ${nowMs()} - ${SEEN_WITHIN_MS}
+             AND seen_at < ${NOW_MS} - ${SEEN_WITHIN_MS}
            RETURNING (SELECT o.open_since FROM appliances o WHERE o.name = appliances.name) AS since`,
         )
         .all({ name }) as { since: number | null }[];

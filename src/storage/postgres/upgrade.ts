@@ -3,40 +3,19 @@
 import { CannotOpen } from "../cannot-open.ts";
 import type { Sql } from "../sql/sql.ts";
 import type { Client } from "./client.ts";
-import { MAKE_LOCK, MIGRATIONS, versionOf } from "./migrate.ts";
-import { onDatabase, type Place } from "./reach.ts";
+import { MAKE_LOCK, MIGRATIONS, type Versions, versionsOf } from "./migrate.ts";
+import { onDatabase, type Place, sessionsOn } from "./reach.ts";
 import { grantsTo } from "./roles.ts";
 import { BEGIN, COMMIT, WRITE_LOCK } from "./sql.ts";
 
 /** Rewriting a large table may take hours. */
 const WITHIN_MS = 24 * 3_600_000;
 
-export type Versions = { readonly from: number; readonly to: number };
-
-/** The version of the tables, and this program's. Throws CannotOpen where there is no bank. */
-export function versionsOf(db: Sql, migrations = MIGRATIONS): Versions {
-  const from = versionOf(db);
-  const to = migrations.length;
-  if (from === 0) throw new CannotOpen("the database holds no bank: run transact-bank init");
-  if (from <= to) return { from, to };
-  throw new CannotOpen(
-    `the database has version ${from}, this program knows ${to}: use the newer program`,
-  );
-}
-
-/** Every server and command names itself to the database, for whoever asks, idle or not. */
 function refuseOthers(db: Sql): void {
-  const others = db
-    .query(
-      `SELECT DISTINCT application_name AS name FROM pg_stat_activity
-       WHERE datname = current_database() AND pid <> pg_backend_pid()
-         AND application_name LIKE 'transact-bank %' ORDER BY application_name`,
-    )
-    .all() as { name: string }[];
+  const others = sessionsOn(db, { andMine: false });
   if (others.length === 0) return;
-  const names = others.map(({ name }) => name.replace("transact-bank ", ""));
   throw new CannotOpen(
-    `stop the servers of the earlier version first, on every appliance: ${names.join(", ")}`,
+    `stop the servers of the earlier version first, on every appliance: ${others.join(", ")}`,
   );
 }
 

@@ -4,6 +4,7 @@
 import { messageOf } from "../../errors.ts";
 import type { Sql } from "../sql/sql.ts";
 import type { EngineCheck } from "../sql/verify.ts";
+import { quotedName } from "./sql.ts";
 
 const SCHEMA = "CAST('transact_bank' AS regnamespace)";
 
@@ -66,13 +67,12 @@ export function postgresChecks(db: Sql): EngineCheck[] {
 
   /** What amcheck says of a table; of an index it says no more than the first thing, as an error. */
   function problemsOf(schema: string, { oid, name, kind }: Relation, most: number): string[] {
-    const name_of = `"${schema.replaceAll('"', '""')}"`;
     if (kind === "r") {
       const sql = `SELECT 'table ${name}, block ' || coalesce(CAST(blkno AS TEXT), '?') || ': ' || msg
-        FROM ${name_of}.verify_heapam(CAST(CAST(? AS BIGINT) AS regclass)) LIMIT ?`;
+        FROM ${quotedName(schema)}.verify_heapam(CAST(CAST(? AS BIGINT) AS regclass)) LIMIT ?`;
       return lines(sql, oid, most);
     }
-    const sql = `SELECT ${name_of}.bt_index_check(CAST(CAST(? AS BIGINT) AS regclass), true)`;
+    const sql = `SELECT ${quotedName(schema)}.bt_index_check(CAST(CAST(? AS BIGINT) AS regclass), true)`;
     try {
       db.transaction(() => db.query(sql).get(oid))();
       return [];

@@ -32,6 +32,7 @@ import type {
 } from "../store.ts";
 import type { Journal, JournalRecord } from "./journal.ts";
 import { notFound, refuse } from "./refused.ts";
+import { LIMIT_COLUMNS } from "./rows.ts";
 import type { Sql } from "./sql.ts";
 
 type AccountRow = {
@@ -56,9 +57,6 @@ const FIGURES = {
 
 const ACCOUNT = `SELECT id, number, internal, status, ledger_balance AS ledgerBalance, held,
     overdraft, pin_hash IS NOT NULL AS hasPin FROM accounts`;
-
-export const LIMIT_COLUMNS = `scope, scope_key AS scopeKey, min, max, day_amount AS dayAmount,
-  day_count AS dayCount, month_amount AS monthAmount, month_count AS monthCount`;
 
 const numberExists = (number: string) => `account ${number} exists`;
 const buyerIsMapped = (buyer: string, number: string) =>

@@ -1,7 +1,8 @@
 // What the bank is, and whether it sells.
+import { INTERNAL_ACCOUNTS } from "../../domain/account.ts";
 import { CannotOpen } from "../cannot-open.ts";
 import { pinKeyCheck } from "../pins.ts";
-import type { Bank } from "../store.ts";
+import type { Bank, BankIdentity } from "../store.ts";
 import { RESTORED } from "./restores.ts";
 import type { Sql } from "./sql.ts";
 
@@ -50,5 +51,30 @@ export function checkPinKey(db: Sql, pinKey: Uint8Array | null): void {
   const row = db.query("SELECT pin_key_check AS known FROM bank").get() as { known: string | null };
   if (row.known !== null && row.known !== pinKeyCheck(pinKey)) {
     throw new CannotOpen("keys/pin.key is not this bank's PIN key: put the right one back");
+  }
+}
+
+export type NewBank = BankIdentity & { readonly createdAt: number };
+
+/** Writes the bank and its own accounts into empty tables; call it within a write. */
+export function insertBank(db: Sql, bank: NewBank, pinKeyCheck: string): void {
+  db.query(
+    `INSERT INTO bank (id, code, currency, minor_digits, time_zone, country, demo, created_at,
+       pin_key_check) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  ).run(
+    bank.code,
+    bank.currency,
+    bank.minorDigits,
+    bank.timeZone,
+    bank.country,
+    bank.demo ? 1 : 0,
+    bank.createdAt,
+    pinKeyCheck,
+  );
+  const account = db.query(
+    "INSERT INTO accounts (number, name, internal, status, created_at) VALUES (?, ?, ?, 'active', ?)",
+  );
+  for (const [internal, { number, name }] of Object.entries(INTERNAL_ACCOUNTS)) {
+    account.run(number, name, internal, bank.createdAt);
   }
 }

@@ -7,8 +7,8 @@ import type { LimitFigures, LimitScope, Limits, Usage, UsageByScope } from "../.
 import { localDay, monthOf } from "../../domain/local-time.ts";
 import { minor } from "../../domain/money.ts";
 import type { BankIdentity, LimitRow, Past, PurchaseView } from "../store.ts";
-import { LIMIT_COLUMNS } from "./admin.ts";
 import { amountOf } from "./journal.ts";
+import { LIMIT_COLUMNS } from "./rows.ts";
 import type { Sql } from "./sql.ts";
 import { idsInTime } from "./walk.ts";
 

@@ -22,9 +22,9 @@ import type {
   Store,
 } from "../store.ts";
 import { activityOn } from "./activity.ts";
-import { LIMIT_COLUMNS } from "./admin.ts";
 import { pastOn } from "./past.ts";
 import { reservationsOn } from "./reservations.ts";
+import { LIMIT_COLUMNS } from "./rows.ts";
 import { settlementOn } from "./settlement.ts";
 import type { Dialect, Sql } from "./sql.ts";
 import { statementOn } from "./statement.ts";

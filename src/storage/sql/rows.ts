@@ -13,6 +13,18 @@ export const REQUEST = `SELECT id, request_id AS requestId, received_at AS recei
     account_id AS accountId, state, local_day AS localDay
   FROM requests`;
 
+/** An account as a purchase looks at it. */
+export const ACCOUNT = `SELECT id, number, status, ledger_balance, held, overdraft, pin_hash,
+    pin_failures, pin_locked, usage, last_reservation
+  FROM accounts`;
+
+export const LIMIT_COLUMNS = `scope, scope_key AS scopeKey, min, max, day_amount AS dayAmount,
+  day_count AS dayCount, month_amount AS monthAmount, month_count AS monthCount`;
+
+/** A restored bank sells nothing until what it has forgotten is acknowledged. */
+export const PAUSED = `SELECT sales_paused_at IS NOT NULL
+    OR EXISTS (SELECT 1 FROM restores WHERE acknowledged_by IS NULL) AS paused FROM bank`;
+
 export function endingRowsOn(db: Sql): EndingRows {
   const byRequestId = db.query(`${REQUEST} WHERE request_id = ?`);
   const byReference = db.query(`${REQUEST} WHERE reference = ?`);

@@ -2,8 +2,8 @@
 // overdrafts and statuses, which buyer is whose, who is blocked, and the limits.
 
 import type { NewRestore } from "../store.ts";
-import { LIMIT_COLUMNS } from "./admin.ts";
 import { perAccount } from "./recount.ts";
+import { LIMIT_COLUMNS } from "./rows.ts";
 import type { Sql } from "./sql.ts";
 
 /** As much of a record of the journal as is needed here. */

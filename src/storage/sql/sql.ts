@@ -16,7 +16,7 @@ export type Statement = {
   all(...values: Values): unknown[];
   /** Rows as lists, in the order of their columns. */
   values(...values: Values): unknown[][];
-  run(...values: Values): { readonly changes: number; readonly lastInsertRowid: number | bigint };
+  run(...values: Values): { readonly changes: number };
 };
 
 export type Transaction<A extends unknown[], R> = {

@@ -16,8 +16,9 @@ import { fdatasyncSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../../errors.ts";
 import { FlushFailed } from "../store.ts";
-import { errorOf, failureOf } from "./errors.ts";
-import { type CopierOptions, type Failure, type PassReply, STOPPED } from "./messages.ts";
+import { errorOf, type Failure, failureOf, STOPPED } from "../writer.ts";
+import { portError } from "./errors.ts";
+import type { CopierOptions, PassReply } from "./messages.ts";
 import { DATABASE_FILE, openDatabase } from "./open.ts";
 
 declare const self: Worker;
@@ -125,7 +126,7 @@ self.onmessage = ({ data: options }: MessageEvent<CopierOptions>) => {
     try {
       if (copier.look()) failed = false;
     } catch (error) {
-      const failure = failureOf(error);
+      const failure = failureOf(portError(error));
       if (failure.kind === "flush") clearInterval(timer);
       // Any other is said once, and tried again some looks later.
       if (!failed) self.postMessage(failure);

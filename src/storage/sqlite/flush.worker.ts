@@ -8,7 +8,8 @@
 // that was open (errseq_t). So no flush that succeeds here covers what was lost there.
 import { closeSync, fdatasyncSync, openSync } from "node:fs";
 import { messageOf } from "../../errors.ts";
-import { COMMITS, type FlusherOptions, type FlusherReply, STOP, STOPPED } from "./messages.ts";
+import { STOPPED } from "../writer.ts";
+import { COMMITS, type FlusherOptions, type FlusherReply, STOP } from "./messages.ts";
 
 declare const self: Worker;
 

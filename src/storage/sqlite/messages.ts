@@ -1,5 +1,6 @@
 // What the server's threads say to one another (threads.ts starts them and explains them).
-import type { BatchTimes, Operation, OperationOutcome, StoreOptions } from "../store.ts";
+import type { StoreOptions } from "../store.ts";
+import type { Failure } from "../writer.ts";
 
 // ---------------------------------------------------------------- the writer
 
@@ -10,23 +11,6 @@ export type WriterOptions = Pick<StoreOptions, "policy" | "pinKey"> & {
   /** Asks by any message for the last pass over the WAL, and is answered with a PassReply. */
   readonly copier: MessagePort;
 };
-
-/** Passes as JSON text, which costs a fraction of a structured clone. */
-export type WriterBatch = {
-  readonly operations: readonly Operation[];
-  readonly times: BatchTimes;
-  /** How many failures were known as it was sent: it must not be applied past one that was not. */
-  readonly failures: number;
-};
-
-/** Why something was not done, as a word: an error loses its class on the way. */
-export type Failure = {
-  readonly kind: "busy" | "flush" | "skipped" | "other";
-  readonly message: string;
-};
-
-/** Passes as JSON text. */
-export type WriterReply = { readonly outcomes: OperationOutcome[] } | { readonly failure: Failure };
 
 // ---------------------------------------------------------------- the flusher
 
@@ -46,6 +30,3 @@ export type CopierOptions = { readonly dataDir: string; readonly writer: Message
 
 /** The last pass is done, or why not; the WAL keeps everything, so it can be made later. */
 export type PassReply = { readonly failure: Failure | null };
-
-/** What each thread says as it has let go of its files. */
-export const STOPPED = "stopped";

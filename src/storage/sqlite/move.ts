@@ -15,12 +15,16 @@ import {
   type Source,
   type Target,
 } from "../move/sides.ts";
-import { createTables, DATABASE_FILE, markMoved, openDatabase, openToMove } from "./open.ts";
+import {
+  createTables,
+  DATABASE_FILE,
+  emptyWal,
+  markMoved,
+  openDatabase,
+  openToMove,
+} from "./open.ts";
 import { sqlOn } from "./sql.ts";
 import { sqliteChecks } from "./verify.ts";
-
-/** A reader that keeps the log in use is waited for so long. */
-const CHECKPOINT_WITHIN_MS = 10_000;
 
 const NOTE = "moved";
 
@@ -33,19 +37,14 @@ const hasTable = (db: Database, name: string): boolean =>
   db.query("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?").get(name) !== null;
 
 /** All of the database into its own file, so that it can be renamed alone. Throws MoveRefused. */
-function gather(db: Database): void {
-  const until = performance.now() + CHECKPOINT_WITHIN_MS;
-  for (;;) {
-    const { busy } = db.query("PRAGMA wal_checkpoint(TRUNCATE)").get() as { busy: number };
-    if (busy === 0) return;
-    if (performance.now() > until) {
-      throw new MoveRefused(
+const gather = (db: Database): void =>
+  emptyWal(
+    db,
+    () =>
+      new MoveRefused(
         "another process has the database open: end it, then run the same command again",
-      );
-    }
-    Bun.sleepSync(20);
-  }
-}
+      ),
+  );
 
 /** Whoever has the file open already writes nothing more: each change of a table is refused. */
 function refuseWrites(db: Database): void {

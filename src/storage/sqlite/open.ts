@@ -2,12 +2,12 @@
 import { Database } from "bun:sqlite";
 import { accessSync, constants, existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { INTERNAL_ACCOUNTS } from "../../domain/account.ts";
 import { messageOf } from "../../errors.ts";
 import { strangersPart } from "../../files.ts";
 import { CannotOpen } from "../cannot-open.ts";
-import type { BankIdentity } from "../store.ts";
+import { insertBank, type NewBank } from "../sql/bank.ts";
 import { isNewest, migrate, NewerDatabase, versionOf } from "./migrate.ts";
+import { sqlOn } from "./sql.ts";
 
 export const DATABASE_FILE = "bank.db";
 export const WAL_FILE = `${DATABASE_FILE}-wal`;
@@ -33,7 +33,7 @@ export const WAL_BYTES = 96 * 1024 * 1024;
 /** Memory for pages of the server's writing connection; the system keeps the rest of the file. */
 const WRITER_CACHE_KIB = 16 * 1024;
 
-/** Between two tries to open what another process is about to close. */
+/** Between two tries at what another process is about to let go of. */
 const RETRY_OPEN_MS = 20;
 
 function assertSqliteVersion(db: Database): void {
@@ -335,7 +335,7 @@ export function assertNoBank(dataDir: string): void {
  */
 export function createDatabase(
   dataDir: string,
-  bank: BankIdentity & { readonly createdAt: number },
+  bank: NewBank,
   prepare: () => { readonly pinKeyCheck: string },
 ): void {
   const db = new Database(join(dataDir, DATABASE_FILE), {
@@ -352,36 +352,24 @@ export function createDatabase(
       assertEmpty(db, dataDir);
       db.run(`PRAGMA application_id = ${APPLICATION_ID}`);
       migrate(db);
-      insertBank(db, bank, prepare().pinKeyCheck);
+      insertBank(sqlOn(db), bank, prepare().pinKeyCheck);
     }).immediate();
   } finally {
     db.close();
   }
 }
 
-function insertBank(
-  db: Database,
-  bank: BankIdentity & { readonly createdAt: number },
-  pinKeyCheck: string,
-): void {
-  db.query(
-    `INSERT INTO bank (id, code, currency, minor_digits, time_zone, country, demo, created_at,
-       pin_key_check) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)`,
-  ).run(
-    bank.code,
-    bank.currency,
-    bank.minorDigits,
-    bank.timeZone,
-    bank.country,
-    bank.demo ? 1 : 0,
-    bank.createdAt,
-    pinKeyCheck,
-  );
-  const account = db.query(
-    "INSERT INTO accounts (number, name, internal, status, created_at) VALUES (?, ?, ?, 'active', ?)",
-  );
-  for (const [internal, { number, name }] of Object.entries(INTERNAL_ACCOUNTS)) {
-    account.run(number, name, internal, bank.createdAt);
+/**
+ * Moves all that the WAL holds into the database file, by new writes, and flushes that; throws what
+ * `inUse` gives where a reader keeps the WAL in use for longer than it is waited for.
+ */
+export function emptyWal(db: Database, inUse: () => Error): void {
+  const until = performance.now() + BUSY_TIMEOUT_MS;
+  for (;;) {
+    const { busy } = db.query("PRAGMA wal_checkpoint(TRUNCATE)").get() as { busy: number };
+    if (busy === 0) return;
+    if (performance.now() > until) throw inUse();
+    Bun.sleepSync(RETRY_OPEN_MS);
   }
 }
 

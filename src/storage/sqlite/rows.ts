@@ -2,7 +2,7 @@
 import type { Database } from "bun:sqlite";
 import type { AccountRow, Marks, NewReceipt, OpenReservation, PurchaseRows } from "../purchases.ts";
 import { MOST_REFUSALS, receiptValues } from "../sql/receipts.ts";
-import { endingRowsOn, REQUEST } from "../sql/rows.ts";
+import { ACCOUNT, endingRowsOn, REQUEST } from "../sql/rows.ts";
 import { sqlOn } from "./sql.ts";
 
 export function rowsOn(db: Database): PurchaseRows {
@@ -14,9 +14,7 @@ export function rowsOn(db: Database): PurchaseRows {
          WHERE kind = 'unmatched-success' AND request_id = $requestId) AS unmatched`,
   );
   const selectAccount = db.query(
-    `SELECT id, number, status, ledger_balance, held, overdraft, pin_hash, pin_failures, pin_locked,
-       usage, last_reservation
-     FROM accounts WHERE id = (SELECT account_id FROM buyers WHERE buyer_id = ?)`,
+    `${ACCOUNT} WHERE id = (SELECT account_id FROM buyers WHERE buyer_id = ?)`,
   );
   const insertRequest = db.query(
     `INSERT INTO requests (request_id, received_at, response_code, buyer_id, reserve_amount,

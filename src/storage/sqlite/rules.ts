@@ -7,14 +7,12 @@ import {
   applicableLimits,
   type FindLimit,
   type LimitFigures,
-  type LimitScope,
   type Limits,
 } from "../../domain/limits.ts";
+import { LIMIT_COLUMNS, PAUSED } from "../sql/rows.ts";
+import type { LimitRow } from "../store.ts";
 
-type LimitDbRow = { scope: LimitScope; scope_key: string } & LimitFigures;
-
-const LIMIT = `SELECT scope, scope_key, min, max, day_amount AS dayAmount, day_count AS dayCount,
-    month_amount AS monthAmount, month_count AS monthCount FROM limits`;
+const LIMIT = `SELECT ${LIMIT_COLUMNS} FROM limits`;
 
 type Known = {
   readonly salesPaused: boolean;
@@ -25,11 +23,7 @@ type Known = {
 
 export function rulesOn(db: Database) {
   const dataVersion = db.query("PRAGMA data_version");
-  // A restored bank sells nothing until what it has forgotten is acknowledged.
-  const selectPaused = db.query(
-    `SELECT sales_paused_at IS NOT NULL
-       OR EXISTS (SELECT 1 FROM restores WHERE acknowledged_by IS NULL) AS paused FROM bank`,
-  );
+  const selectPaused = db.query(PAUSED);
   const selectLimits = db.query(`${LIMIT} WHERE scope <> 'account'`);
   const selectAccountLimit = db.query(`${LIMIT} WHERE scope = 'account' AND scope_key = ?`);
   const anyAccountLimit = db.query("SELECT 1 FROM limits WHERE scope = 'account' LIMIT 1");
@@ -40,7 +34,7 @@ export function rulesOn(db: Database) {
     known ??= {
       salesPaused: (selectPaused.get() as { paused: number }).paused === 1,
       limits: new Map(
-        (selectLimits.all() as LimitDbRow[]).map((row) => [`${row.scope} ${row.scope_key}`, row]),
+        (selectLimits.all() as LimitRow[]).map((row) => [`${row.scope} ${row.scopeKey}`, row]),
       ),
       hasAccountLimits: anyAccountLimit.get() !== null,
     };
@@ -50,7 +44,7 @@ export function rulesOn(db: Database) {
   const find: FindLimit = (scope, key) => {
     const { limits, hasAccountLimits } = rules();
     if (scope !== "account") return limits.get(`${scope} ${key}`);
-    return hasAccountLimits ? (selectAccountLimit.get(key) as LimitDbRow | null) : null;
+    return hasAccountLimits ? (selectAccountLimit.get(key) as LimitRow | null) : null;
   };
 
   return {

@@ -21,6 +21,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../../errors.ts";
+import { applyEach, Broke, inPlaceOf, type ToApply } from "../broken.ts";
 import { CannotOpen } from "../cannot-open.ts";
 import { purchasesOn } from "../purchases.ts";
 import { bankOf, checkPinKey } from "../sql/bank.ts";
@@ -34,7 +35,7 @@ import {
   type Store,
 } from "../store.ts";
 import { concernsWholeBatch, portError } from "./errors.ts";
-import { BUSY_TIMEOUT_MS, isBusy, openDatabase, WAL_BYTES, WAL_FILE } from "./open.ts";
+import { emptyWal, isBusy, openDatabase, WAL_BYTES, WAL_FILE } from "./open.ts";
 import { rowsOn } from "./rows.ts";
 import { rulesOn } from "./rules.ts";
 import { sqlOn } from "./sql.ts";
@@ -44,18 +45,6 @@ import { sqliteChecks } from "./verify.ts";
 export function readBank(db: Database): Bank {
   const table = db.query("SELECT 1 FROM sqlite_schema WHERE name = 'restores'").get();
   return bankOf(sqlOn(db), table !== null);
-}
-
-/** An operation of a batch, or in its place why it is left out. */
-type ToApply = Operation | { readonly kind: "broken"; readonly error: unknown };
-
-/** One operation of a batch broke alone. */
-class Broke extends Error {
-  readonly index: number;
-  constructor(index: number, cause: unknown) {
-    super("an operation broke", { cause });
-    this.index = index;
-  }
 }
 
 /** The store with what only its own folder uses. */
@@ -142,14 +131,7 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
     try {
       rules.refresh();
       const outcomes = journal.batch(() =>
-        operations.map((operation, index): OperationOutcome => {
-          if (operation.kind === "broken") return { kind: "failed", error: operation.error };
-          try {
-            return purchases.apply(operation, times);
-          } catch (error) {
-            throw concernsWholeBatch(error) ? error : new Broke(index, error);
-          }
-        }),
+        applyEach(operations, (operation) => purchases.apply(operation, times), concernsWholeBatch),
       );
       markOpen.run(times.openSince);
       commit.run();
@@ -171,12 +153,7 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
         return commitBatch(toApply, times);
       } catch (error) {
         if (!(error instanceof Broke)) throw portError(error);
-        const broken = toApply[error.index];
-        // A reserve that broke is declined, and stays declined when it is repeated.
-        toApply[error.index] =
-          broken?.kind === "reserve" && broken.told === null
-            ? { ...broken, told: "unknownError" }
-            : { kind: "broken", error: error.cause };
+        toApply[error.index] = inPlaceOf(toApply[error.index], error.cause);
       }
     }
   }
@@ -211,7 +188,11 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
     beginServing(now) {
       // After a failed flush the kernel may call pages clean that never reached the disk, and a
       // flush would have nothing to write. Copying the WAL into the database writes them anew.
-      rewriteWal(db);
+      emptyWal(
+        db,
+        () =>
+          new CannotOpen("another process reads or writes the database: try again when it is done"),
+      );
       const begin = db.transaction(() => {
         db.run(
           `UPDATE bank SET serving = 1, open_since = ?, interrupted_since =
@@ -253,21 +234,6 @@ function storeOn(db: Database, dataDir: string, options: SqliteStoreOptions): Sq
     },
   };
   return store;
-}
-
-/** Moves all that the WAL holds into the database, by new writes, and flushes that. */
-function rewriteWal(db: Database): void {
-  const until = performance.now() + BUSY_TIMEOUT_MS;
-  for (;;) {
-    const { busy } = db.query("PRAGMA wal_checkpoint(TRUNCATE)").get() as { busy: number };
-    if (busy === 0) return;
-    if (performance.now() > until) {
-      throw new CannotOpen(
-        "another process reads or writes the database: try again when it is done",
-      );
-    }
-    Bun.sleepSync(20);
-  }
 }
 
 /**

@@ -8,18 +8,14 @@
 import { join } from "node:path";
 import { startWorker } from "../../worker.ts";
 import { type BatchTimes, FlushFailed, type Operation, type OperationOutcome } from "../store.ts";
-import { errorOf } from "./errors.ts";
+import { errorOf, type Failure, plain, STOPPED, writerOn } from "../writer.ts";
 import {
   COMMITS,
   type CopierOptions,
-  type Failure,
   type FlusherOptions,
   type FlusherReply,
   STOP,
-  STOPPED,
-  type WriterBatch,
   type WriterOptions,
-  type WriterReply,
 } from "./messages.ts";
 import { WAL_FILE } from "./open.ts";
 
@@ -32,57 +28,17 @@ export type Threads = {
   stop(): Promise<void>;
 };
 
-/** What a thread that died says, without the lines of source around it. */
-const plain = (message: string): string =>
-  /^(?:\w*error): (.*)$/im.exec(message)?.[1] ?? message.split("\n", 1).join();
-
 function startWriter(
   options: WriterOptions,
   { onCommit, onFlush }: { onCommit: () => void; onFlush: (reply: FlusherReply) => void },
 ) {
   const worker = startWorker("storage/sqlite/writer.worker");
-  /** Who waits for a reply, in the order of the calls, which is that of the replies. */
-  const waiting: PromiseWithResolvers<string>[] = [];
-  let broken: Error | null = null;
-  let failures = 0;
-
   worker.postMessage(options, [options.copier]);
-  worker.onmessage = ({ data }: MessageEvent<string | FlusherReply>) => {
-    if (typeof data === "string") waiting.shift()?.resolve(data);
-    else onFlush(data);
-  };
-  // A thread that died took its connection along: no later batch can be applied.
-  worker.onerror = ({ message }) => {
-    broken = new FlushFailed(`the writing thread ended: ${plain(message)}`);
-    for (const { reject } of waiting.splice(0)) reject(broken);
-    onFlush({ failure: broken.message });
-  };
-
-  function ask(message: string): Promise<string> {
-    if (broken !== null) return Promise.reject(broken);
-    const reply = Promise.withResolvers<string>();
-    waiting.push(reply);
-    worker.postMessage(message);
-    return reply.promise;
-  }
-
-  return {
-    async applyBatch(operations: readonly Operation[], times: BatchTimes) {
-      const batch: WriterBatch = { operations, times, failures };
-      const reply = JSON.parse(await ask(JSON.stringify(batch))) as WriterReply;
-      if ("outcomes" in reply) {
-        onCommit();
-        return reply.outcomes;
-      }
-      if (reply.failure.kind !== "skipped") failures += 1;
-      throw errorOf(reply.failure);
-    },
-
-    async stop() {
-      if (broken === null) await ask(STOPPED);
-      worker.terminate();
-    },
-  };
+  return writerOn<FlusherReply>(worker, {
+    onCommit,
+    onTold: onFlush,
+    onEnded: ({ message }) => onFlush({ failure: message }),
+  });
 }
 
 function startFlusher(options: FlusherOptions, onFailed: (error: FlushFailed) => void) {

@@ -1,48 +1,23 @@
 // The server's writing thread: applies one batch after the other on a connection of its own, so
 // that neither a commit nor a slow disk ever holds up the thread that answers.
 import { messageOf } from "../../errors.ts";
-import { failureOf } from "./errors.ts";
-import {
-  COMMITS,
-  type FlusherReply,
-  type PassReply,
-  STOPPED,
-  type WriterBatch,
-  type WriterOptions,
-  type WriterReply,
-} from "./messages.ts";
-import { openSqliteStore, type SqliteStore } from "./store.ts";
+import { applierOf, failureOf, STOPPED, type WriterBatch } from "../writer.ts";
+import { portError } from "./errors.ts";
+import { COMMITS, type FlusherReply, type PassReply, type WriterOptions } from "./messages.ts";
+import { openSqliteStore } from "./store.ts";
 
 declare const self: Worker;
-
-/** Applies batches in their order, and none past one that failed unknown to the sender. */
-function applier(store: SqliteStore, shared: Int32Array) {
-  let failures = 0;
-  return ({ operations, times, failures: known }: WriterBatch): WriterReply => {
-    if (known < failures) {
-      return { failure: { kind: "skipped", message: "the batch before it failed" } };
-    }
-    try {
-      const outcomes = store.applyNow(operations, times);
-      Atomics.add(shared, COMMITS, 1);
-      return {
-        outcomes: outcomes.map((outcome) =>
-          outcome.kind === "failed" ? { ...outcome, error: messageOf(outcome.error) } : outcome,
-        ),
-      };
-    } catch (error) {
-      failures += 1;
-      return { failure: failureOf(error) };
-    }
-  };
-}
 
 self.onmessage = ({ data: options }: MessageEvent<WriterOptions>) => {
   const { dataDir, policy, pinKey, shared, copier } = options;
   const outside = { now: Date.now, newUuid: Bun.randomUUIDv7 };
   const store = openSqliteStore(dataDir, { serving: true, ...outside, policy, pinKey });
   store.neverWait();
-  const apply = applier(store, shared);
+  const apply = applierOf((operations, times) => {
+    const outcomes = store.applyNow(operations, times);
+    Atomics.add(shared, COMMITS, 1);
+    return outcomes;
+  });
   copier.onmessage = () => {
     const reply = (failure: PassReply["failure"]) =>
       copier.postMessage({ failure } satisfies PassReply);
@@ -50,7 +25,7 @@ self.onmessage = ({ data: options }: MessageEvent<WriterOptions>) => {
       store.finishWal();
       reply(null);
     } catch (error) {
-      reply(failureOf(error));
+      reply(failureOf(portError(error)));
     }
   };
   /** The flusher's work; but on an idle server, where one operation comes alone, it waits for nobody. */
