@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
+import { type Bank, reserveBody } from "./program.ts";
 
 export type Call = { readonly path: string; readonly body: Record<string, unknown> };
 
@@ -94,3 +95,25 @@ export const codeOf = ({ status, body }: Called): string =>
   status === 200
     ? String((JSON.parse(body) as { responseCode: string }).responseCode)
     : `${status}`;
+
+export const reserveCall = (fields: Record<string, unknown> = {}): Call => ({
+  path: "/reserveFunds",
+  body: reserveBody(fields),
+});
+
+export const resultCall = (raasTxnRef: string, responseCode: string): Call => ({
+  path: "/transactResult",
+  body: { raasTxnRef, responseCode },
+});
+
+export const calls = (many: number, make: (index: number) => Call): Call[] =>
+  Array.from({ length: many }, (_, index) => make(index));
+
+let accounts = 0;
+/** A new account of 10000.00 with one buyer of the same name. */
+export async function newRacer(bank: Bank): Promise<string> {
+  const name = `racer-${++accounts}`;
+  await bank.admin(`accounts add ${name} --name Racer --balance 10000.00`);
+  await bank.admin(`accounts map ${name} ${name}`);
+  return name;
+}

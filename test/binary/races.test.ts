@@ -2,7 +2,18 @@
 // uncounted, nothing sold once a command that forbids it has returned.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { noteTorture, times } from "../torture.ts";
-import { type Call, type Called, codeOf, count, type TwoClients, twoClients } from "./clients.ts";
+import {
+  type Call,
+  type Called,
+  calls,
+  codeOf,
+  count,
+  newRacer,
+  reserveCall,
+  resultCall,
+  type TwoClients,
+  twoClients,
+} from "./clients.ts";
 import {
   account,
   type Bank,
@@ -28,26 +39,6 @@ afterAll(async () => {
   expect((await bank.json<{ ok: boolean }>("verify")).ok).toBe(true);
   bank.remove();
 });
-
-let accounts = 0;
-/** A new account of 10000.00 with one buyer of the same name. */
-async function newAccount(): Promise<string> {
-  const name = `racer-${++accounts}`;
-  await bank.admin(`accounts add ${name} --name Racer --balance 10000.00`);
-  await bank.admin(`accounts map ${name} ${name}`);
-  return name;
-}
-
-const reserveCall = (fields: Record<string, unknown> = {}): Call => ({
-  path: "/reserveFunds",
-  body: reserveBody(fields),
-});
-const resultCall = (raasTxnRef: string, responseCode: string): Call => ({
-  path: "/transactResult",
-  body: { raasTxnRef, responseCode },
-});
-const calls = (many: number, make: (index: number) => Call): Call[] =>
-  Array.from({ length: many }, (_, index) => make(index));
 
 async function verifies(): Promise<void> {
   const { ok, checks } = await bank.json<{ ok: boolean; checks: object[] }>("verify");
@@ -79,7 +70,7 @@ describe("from two processes at once", () => {
   test("money for 100 and 400 tries: exactly 100", async () => {
     const rounds = times(2, 25);
     for (let round = 0; round < rounds; round += 1) {
-      const name = await newAccount();
+      const name = await newRacer(bank);
       const tries = calls(400, () => reserveCall({ sourceIdentifier: name }));
       const codes = (await clients.atOnce(server.url, tries)).map(codeOf);
       expect(count(codes)).toEqual({ "0000": 100, "2010": 300 });
@@ -258,7 +249,7 @@ describe("an operator's command and Clickatell at once", () => {
   ])(
     "%s: after it has returned nothing is held",
     async (forbid, code, allow) => {
-      const name = await newAccount();
+      const name = await newRacer(bank);
       await bank.admin(`accounts credit ${name} 9000000.00 --reason race --yes`);
       const rounds = times(1, 10);
       const act = (line: string) => bank.admin(line.replaceAll("NAME", name));
@@ -290,7 +281,7 @@ describe("an operator's command and Clickatell at once", () => {
   );
 
   test("a buyer mapped to another account: after it has returned nothing is held on the old", async () => {
-    const [before, after] = [await newAccount(), await newAccount()];
+    const [before, after] = [await newRacer(bank), await newRacer(bank)];
     for (const name of [before, after]) {
       await bank.admin(`accounts credit ${name} 9000000.00 --reason race --yes`);
     }
@@ -317,7 +308,7 @@ describe("an operator's command and Clickatell at once", () => {
   test("credits and debits by many commands while purchases go on: every cent is there", async () => {
     const rounds = times(1, 10);
     for (let round = 0; round < rounds; round += 1) {
-      const name = await newAccount();
+      const name = await newRacer(bank);
       /** What came of it, in minor units; a debit is refused where the purchases were first. */
       const move = async (act: "credit" | "debit", amount: number) => {
         const line = `accounts ${act} ${name} ${amount}.00 --reason race --yes`;

@@ -19,6 +19,7 @@ import {
   buyerOf,
   done,
   MONDAY_MORNING,
+  newAccount,
   receiptDraft,
   reserveOperation,
   type TemporaryBank,
@@ -37,21 +38,11 @@ const DAY_MS = 86_400_000;
 const ASKER: By = { ...BY, loginUid: 1000, reason: "slip 4711" };
 const APPROVER: By = { ...BY, loginUid: 1001, loginName: "sipho", reason: "slip seen" };
 
-const account = (number: string, given: Partial<NewAccount>): NewAccount => ({
-  number,
-  name: `Customer ${number}`,
-  balance: minor(0),
-  overdraft: minor(0),
-  status: "active",
-  buyers: [],
-  ...given,
-});
-
 /** One of them has nothing, one a name that PostgreSQL cannot hold, one no ASCII name. */
 const CUSTOMERS: readonly NewAccount[] = [
   ...ACCOUNTS,
-  account("2001", { buyers: ["27731304711"], name: "Éloïse 🌍 Müller" }),
-  account("2002", { buyers: ["CIF-0731"], name: NAME_WITH_NUL }),
+  newAccount("2001", { buyers: ["27731304711"], name: "Éloïse 🌍 Müller" }),
+  newAccount("2002", { buyers: ["CIF-0731"], name: NAME_WITH_NUL }),
 ];
 
 function buy(bank: TemporaryBank): void {

@@ -3,8 +3,12 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import {
   type Call,
   type Called,
+  calls,
   codeOf,
   count,
+  newRacer,
+  reserveCall,
+  resultCall,
   type TwoClients,
   twoClients,
 } from "../binary/clients.ts";
@@ -47,26 +51,6 @@ afterAll(async () => {
   await endPostgres();
 });
 
-let accounts = 0;
-/** A new account of 10000.00 with one buyer of the same name. */
-async function newAccount(): Promise<string> {
-  const name = `racer-${++accounts}`;
-  await bank.admin(`accounts add ${name} --name Racer --balance 10000.00`);
-  await bank.admin(`accounts map ${name} ${name}`);
-  return name;
-}
-
-const reserveCall = (fields: Record<string, unknown> = {}): Call => ({
-  path: "/reserveFunds",
-  body: reserveBody(fields),
-});
-const resultCall = (raasTxnRef: string, responseCode: string): Call => ({
-  path: "/transactResult",
-  body: { raasTxnRef, responseCode },
-});
-const calls = (many: number, make: (index: number) => Call): Call[] =>
-  Array.from({ length: many }, (_, index) => make(index));
-
 /** Half of the calls to the one appliance and half to the other, all at the same moment. */
 async function onBoth(all: readonly Call[]): Promise<Called[]> {
   const both = nodes.map(({ url }, node) =>
@@ -91,7 +75,7 @@ describe.skipIf(isSkipped)("two appliances", () => {
     "money for 100 and 400 tries: exactly 100",
     async () => {
       for (let round = 0; round < 2; round += 1) {
-        const name = await newAccount();
+        const name = await newRacer(bank);
         const answers = await onBoth(calls(400, () => reserveCall({ sourceIdentifier: name })));
         expect(count(answers.map(codeOf))).toEqual({ "0000": 100, "2010": 300 });
         const figures = { ledgerBalanceMinor: 1_000_000, heldMinor: 1_000_000, availableMinor: 0 };
@@ -109,7 +93,7 @@ describe.skipIf(isSkipped)("two appliances", () => {
   ])(
     "limits set %s and 200 tries: exactly as many",
     async (flag, most) => {
-      const name = await newAccount();
+      const name = await newRacer(bank);
       await second.admin(`limits set --account ${name} ${flag}`);
       const answers = await onBoth(calls(200, () => reserveCall({ sourceIdentifier: name })));
       expect(count(answers.map(codeOf))).toEqual({ "0000": most, "2040": 200 - most });
@@ -121,7 +105,7 @@ describe.skipIf(isSkipped)("two appliances", () => {
   test(
     "one raasTxnRef at both: one hold, all answers equal byte for byte",
     async () => {
-      const name = await newAccount();
+      const name = await newRacer(bank);
       for (let round = 1; round <= 10; round += 1) {
         const one = reserveCall({ sourceIdentifier: name });
         const answers = await onBoth(calls(20, () => one));
@@ -136,7 +120,7 @@ describe.skipIf(isSkipped)("two appliances", () => {
   test(
     "a hundred raasTxnRefs at both at once: one hold each",
     async () => {
-      const name = await newAccount();
+      const name = await newRacer(bank);
       const all = calls(100, () => reserveCall({ sourceIdentifier: name }));
       const answers = await twice(all);
       const told = Map.groupBy(answers, ({ body }) => body);
@@ -151,7 +135,7 @@ describe.skipIf(isSkipped)("two appliances", () => {
   test(
     "a cancel at the one and its reserve at the other: held or cancelled, never both",
     async () => {
-      const name = await newAccount();
+      const name = await newRacer(bank);
       const all = calls(160, () => reserveCall({ sourceIdentifier: name, reserveAmount: 100 }));
       const cancels = all.map((one) => resultCall(refOf(one), "2226"));
       // The one has reserves alone and the other cancels alone, so that no account keeps them apart;
@@ -175,7 +159,7 @@ describe.skipIf(isSkipped)("two appliances", () => {
   test(
     "results repeated at both: one debit each; contradicted at both: one wins",
     async () => {
-      const name = await newAccount();
+      const name = await newRacer(bank);
       const all = calls(60, () => reserveCall({ sourceIdentifier: name }));
       await onBoth(all);
       const [settled, contradicted] = [all.slice(0, 30), all.slice(30)];
@@ -219,7 +203,7 @@ describe.skipIf(isSkipped)("two appliances", () => {
   ])(
     "%s: after it has returned nothing is held at either",
     async (forbid, code, allow) => {
-      const name = await newAccount();
+      const name = await newRacer(bank);
       await bank.admin(`accounts credit ${name} 9000000.00 --reason race --yes`);
       const heldOf = async () => (await account(bank, name)).heldMinor;
       const body = reserveBody({ sourceIdentifier: name });

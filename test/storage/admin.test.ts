@@ -1,7 +1,7 @@
 // The admin's operations: what they refuse, what they leave in the journal, and settling by hand.
 import { describe, expect, test } from "bun:test";
 import { minor } from "../../src/domain/money.ts";
-import type { By, NewAccount, Result, Store } from "../../src/storage/store.ts";
+import type { By, Result, Store } from "../../src/storage/store.ts";
 import {
   BY,
   balancesOf,
@@ -11,24 +11,13 @@ import {
   findingsOf,
   journalOf,
   MONDAY_MORNING,
+  newAccount,
   problemsOf,
   type TemporaryBank,
   temporaryBank,
 } from "./bank.ts";
 
 const GLOBAL = { scope: "global", scopeKey: "*" } as const;
-
-function newAccount(number: string, given: Partial<NewAccount> = {}): NewAccount {
-  return {
-    number,
-    name: `Customer ${number}`,
-    balance: minor(0),
-    overdraft: minor(0),
-    status: "active",
-    buyers: [],
-    ...given,
-  };
-}
 
 /** "ok", or how it was refused. */
 function said<T>(result: Result<T>): string {

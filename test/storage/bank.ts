@@ -59,15 +59,19 @@ export const MONDAY_MORNING = Date.parse("2026-03-02T10:00:00+02:00");
 
 export const PIN = "1234";
 
-const account = (number: string, given: Partial<NewAccount>): NewAccount => ({
+/** A customer's account as it is made, of nothing but what is given. */
+export const newAccount = (number: string, given: Partial<NewAccount> = {}): NewAccount => ({
   number,
   name: `Customer ${number}`,
-  balance: minor(500_000),
+  balance: minor(0),
   overdraft: minor(0),
   status: "active",
   buyers: [],
   ...given,
 });
+
+const account = (number: string, given: Partial<NewAccount>): NewAccount =>
+  newAccount(number, { balance: minor(500_000), ...given });
 
 /** One account in each state; 5000.00 in every one. Account 1005's PIN is `PIN`. */
 export const ACCOUNTS: readonly NewAccount[] = [
