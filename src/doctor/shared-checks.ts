@@ -1,5 +1,6 @@
 // Judges a database that several appliances share: whether what it committed is safe, and who may what.
 import type { SharedFacts } from "../storage/postgres/inspect.ts";
+import { OLDEST_SERVER, sortsByBytes } from "../storage/postgres/reach.ts";
 import type { Facts } from "./facts.ts";
 import {
   type Check,
@@ -21,13 +22,11 @@ const ofShared = (check: (shared: SharedFacts, facts: Facts) => Verdict): Check 
     return shared === null ? unknown("database") : check(shared, facts);
   });
 
-const OLDEST = 150_000;
-
 export const server = ofShared(({ serverVersion, serverNumber, encoding, collation }) => {
-  if (serverNumber < OLDEST) {
+  if (serverNumber < OLDEST_SERVER) {
     return fail(`PostgreSQL ${serverVersion} is too old`, "Upgrade its servers to 15 or later.");
   }
-  if (encoding !== "UTF8" || !/^(C|POSIX)$/.test(collation)) {
+  if (!sortsByBytes({ encoding, collation })) {
     return fail(
       `the database is in ${encoding} with collation ${collation}`,
       "Make one with ENCODING 'UTF8' LC_COLLATE 'C', and move the bank there: lists go by it.",

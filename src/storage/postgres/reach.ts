@@ -126,7 +126,11 @@ export function lockInDatabase(place: Place, lock: number, taken: string): () =>
   }
 }
 
-const OLDEST_SERVER = 150_000;
+export const OLDEST_SERVER = 150_000;
+
+/** True of a database whose texts are in the order of their bytes, as SQLite's are. */
+export const sortsByBytes = (of: { readonly encoding: string; readonly collation: string }) =>
+  of.encoding === "UTF8" && /^(C|POSIX)$/.test(of.collation);
 
 type Fitness = {
   server: number;
@@ -152,7 +156,7 @@ export function assertFit(db: Sql, { address }: Pick<ClientAddress, "address">):
   if (server < OLDEST_SERVER) {
     throw new CannotOpen(`the server is PostgreSQL ${shown}: 15 or later is needed`);
   }
-  if (encoding !== "UTF8" || !/^(C|POSIX)$/.test(collation) || provider === "i") {
+  if (!sortsByBytes({ encoding, collation }) || provider === "i") {
     throw new CannotOpen(
       `the database ${name} is in ${encoding} with collation ${collation}, and must sort by bytes: ` +
         `make it anew, CREATE DATABASE ${name} OWNER "${address.user}" ${COLLATION}`,
