@@ -35,3 +35,18 @@ describe.skipIf(isSkipped)("two processes of one name", () => {
     for (const { close } of [first, second]) close();
   });
 });
+
+describe.skipIf(isSkipped)("an appliance that was silent for a minute", () => {
+  test("is known again as one that serves once it writes, whoever took it for gone meanwhile", async () => {
+    const open = ({ dataDir }: { dataDir: string }) => openBank(dataDir, { serving: true });
+    const [silent, other] = [open(shared.appliance()), open(shared.appliance())];
+    silent.store.beginServing(Date.now());
+    await shared.sql("update appliances set seen_at = 0");
+    expect(other.store.beginServing(Date.now())).not.toBeNull();
+    // A request of its own is open, and then it is killed.
+    const opened = { ...times(), openSince: Date.now() };
+    await silent.store.applyBatch([{ kind: "idle" }], opened);
+    expect(silent.store.beginServing(Date.now())).not.toBeNull();
+    for (const { close } of [silent, other]) close();
+  });
+});

@@ -1,8 +1,10 @@
 // The migration of a shared database: as its owner, in one commit, with nobody of an earlier version at
 // work. The program has one migration yet: more are made up here.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { openBank } from "../../src/bank.ts";
 import { readAddress } from "../../src/storage/postgres/address.ts";
-import { createClient } from "../../src/storage/postgres/client.ts";
+import { TakenOver } from "../../src/storage/postgres/batch.ts";
+import { ConnectionLost, createClient } from "../../src/storage/postgres/client.ts";
 import { MIGRATIONS } from "../../src/storage/postgres/migrate.ts";
 import type { Place } from "../../src/storage/postgres/reach.ts";
 import { upgradeShared } from "../../src/storage/postgres/upgrade.ts";
@@ -11,6 +13,7 @@ import { type Appliances, startAppliances } from "./nodes.ts";
 import { skipsPostgres } from "./programs.ts";
 import { type BankServer, OWNER, SERVING, startBankServer } from "./roles.ts";
 
+const TIMES = { now: Date.now(), monotonicMs: performance.now(), openSince: null };
 const NEXT = "CREATE TABLE novelties (id BIGINT PRIMARY KEY)";
 
 describe.skipIf(skipsPostgres())("upgrade", () => {
@@ -66,10 +69,19 @@ describe.skipIf(skipsPostgres())("upgrade", () => {
   });
 
   test("is done whole: the serving role may use the new table, and lost servers are fenced off", async () => {
+    const lost = openBank(bank.dataDirs[0], { serving: true });
+    await lost.store.applyBatch([{ kind: "idle" }], TIMES);
+    const sessions = "pid <> pg_backend_pid() AND application_name LIKE 'transact-bank %'";
+    await sql(`SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE ${sessions}`);
     expect(upgrade(OWNER, NEXT)).toEqual({ from: 1, to: 2 });
     expect(await state()).toBe("2|t|8");
     const granted = "has_table_privilege('transact_bank', 'transact_bank.novelties', 'SELECT')";
     expect(await sql(`SELECT ${granted}`)).toBe("t");
+    // It comes back, and learns that its connection is gone before it is let in again.
+    const come = () => lost.store.applyBatch([{ kind: "idle" }], TIMES);
+    await expect(come()).rejects.toThrow(ConnectionLost);
+    await expect(come()).rejects.toThrow(TakenOver);
+    lost.close();
   });
 
   test("a program that knows less than the tables opens them no more", async () => {

@@ -26,6 +26,7 @@ import { type Appliance, type Loaded, loading } from "./batch-load.ts";
 import { batchRowsOn } from "./batch-rows.ts";
 import { writing } from "./batch-write.ts";
 import { type Client, ConnectionLost, ServerSaidNo } from "./client.ts";
+import { MIGRATIONS } from "./migrate.ts";
 import { COMMIT, ROLLBACK } from "./sql.ts";
 
 /** Serialization failures and deadlocks are tried again so often; nothing else is. */
@@ -34,7 +35,7 @@ const MOST_TRIES = 3;
 const WITHIN_MS = 5_000;
 const BETWEEN_CONNECTIONS_MS = 100;
 
-/** Another appliance serves by this one's name since: this one must end. */
+/** Another appliance serves by this one's name since, or a later program: this one must end. */
 export class TakenOver extends FlushFailed {}
 
 export type BatchParts = {
@@ -69,14 +70,16 @@ export function batchesOn({ client, bank, options, accountId, start, name }: Bat
     const [taken] = client.run(
       [
         {
-          text: `INSERT INTO appliances AS a (name) VALUES ($1)
+          text: `INSERT INTO appliances AS a (name)
+            SELECT CAST($1 AS TEXT) FROM schema_version WHERE version = $2
             ON CONFLICT (name) DO UPDATE SET epoch = a.epoch + 1 RETURNING epoch, batch`,
-          values: [name],
+          values: [name, MIGRATIONS.length],
         },
       ],
       WITHIN_MS * 3,
     );
-    const row = taken?.rows[0] as { epoch: number; batch: number };
+    const row = taken?.rows[0] as { epoch: number; batch: number } | undefined;
+    if (row === undefined) throw new TakenOver("the tables were upgraded for a later program");
     appliance = { name, epoch: row.epoch };
     return { ...appliance, batch: row.batch };
   }

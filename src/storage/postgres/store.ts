@@ -105,9 +105,10 @@ function beginServing(db: ReturnType<typeof sqlOn>, name: string, now: number) {
            interrupted_since = coalesce(a.interrupted_since,
              CASE a.serving WHEN 1 THEN a.open_since END)`,
       ).run({ name, now });
+      // One that is only slow still serves: what it leaves open from now on is known by its next batch.
       const others = db
         .query(
-          `UPDATE appliances SET serving = 0, open_since = NULL
+          `UPDATE appliances SET open_since = NULL
            WHERE name <> $name AND serving = 1 AND open_since IS NOT NULL
              AND seen_at < ${NOW_MS} - ${SEEN_WITHIN_MS}
            RETURNING (SELECT o.open_since FROM appliances o WHERE o.name = appliances.name) AS since`,
