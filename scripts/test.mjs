@@ -58,8 +58,9 @@ const STEPS = {
 const TEST_FILE = /[._](test|spec)\.[cm]?[jt]sx?$/;
 const TIMEOUT_MS = 30_000;
 
-/** What runs on PostgreSQL as it does on SQLite. */
-const SHARED_SUITES = ["test/http"];
+/** What runs on PostgreSQL as it does on SQLite; the others of test/storage are of SQLite's files. */
+const SHARED =
+  /^test\/(http\/|storage\/(admin|approvals|model|prune|reads|served|statement|verify)\.)/;
 
 const total = { passed: 0, failed: 0 };
 /** Whether the program could be built; null before. */
@@ -202,7 +203,7 @@ async function withProgram(test) {
 /** What several appliances do on real servers, then the shared tests, on PostgreSQL as they are. */
 async function testPostgres() {
   const own = testFiles("test/postgres");
-  const shared = SHARED_SUITES.flatMap((folder) => testFiles(folder));
+  const shared = testFiles("test", (name) => SHARED.test(`test/${name}`));
   if (own.length > 0 && (await build())) {
     heading("appliances on PostgreSQL");
     const result = await withProgram((env) => bunTest(own, { env }));

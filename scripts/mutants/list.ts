@@ -17,7 +17,7 @@ const PURCHASES = "src/storage/purchases.ts";
 const RESERVE = "src/domain/reserve.ts";
 const RESULT = "src/domain/result.ts";
 const ENGINE_TESTS = ["test/engine/time.test.ts", "test/engine/trouble.test.ts"];
-const STORE_TESTS = ["test/storage/sqlite.test.ts", "test/storage/model.test.ts"];
+const STORE_TESTS = ["test/storage/served.test.ts", "test/storage/model.test.ts"];
 
 export const MUTANTS: readonly Mutant[] = [
   {

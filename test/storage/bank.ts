@@ -387,20 +387,25 @@ export function temporaryBank(options: TemporaryBankOptions = {}): TemporaryBank
   };
 }
 
+type BankTest = (bank: TemporaryBank) => void | Promise<void>;
+
+const onOwnBank = (run: BankTest, options: TemporaryBankOptions) => async () => {
+  const bank = temporaryBank(options);
+  try {
+    await run(bank);
+  } finally {
+    bank.close();
+  }
+};
+
 /** One test on a bank of its own, which is removed afterwards. */
-export function bankTest(
-  name: string,
-  run: (bank: TemporaryBank) => void | Promise<void>,
-  options: TemporaryBankOptions = {},
-): void {
-  test(name, async () => {
-    const bank = temporaryBank(options);
-    try {
-      await run(bank);
-    } finally {
-      bank.close();
-    }
-  });
+export function bankTest(name: string, run: BankTest, options: TemporaryBankOptions = {}): void {
+  test(name, onOwnBank(run, options));
+}
+
+/** The same, of what only SQLite does. */
+export function sqliteTest(name: string, run: BankTest, options: TemporaryBankOptions = {}): void {
+  test.skipIf(postgresEngine() !== null)(name, onOwnBank(run, options));
 }
 
 /** The whole journal. */
