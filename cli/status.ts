@@ -47,7 +47,7 @@ async function statusOf(session: Session): Promise<Status> {
     bank: store.bank(),
     now,
     waiting: store.approvals({ all: false, limit: MOST_WAITING }).length,
-    overview: overviewAt(now, session),
+    overview: overviewAt(now, session.bank, session),
     isShared: config.database !== undefined,
     newestBackupAt: newestBackup(dataDir, config, session.bank.code)?.createdAt ?? null,
     disk: roomOf(dataDir),

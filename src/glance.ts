@@ -10,7 +10,8 @@ const WITHIN_MS = 5_000;
 /** Of a database in the data dir it is a moment's read; of one elsewhere a thread's own. */
 export function glancesOf(dataDir: string, opened: OpenBank) {
   if (opened.shared === null) {
-    return { read: async (): Promise<Glance> => glanceAt(Date.now(), opened), close: () => {} };
+    const read = async (): Promise<Glance> => glanceAt(Date.now(), opened);
+    return { isSlow: false, read, close: () => {} };
   }
   let worker: Worker | null = null;
   let reading: Promise<Glance> | null = null;
@@ -34,6 +35,7 @@ export function glancesOf(dataDir: string, opened: OpenBank) {
   }
 
   return {
+    isSlow: true,
     read(): Promise<Glance> {
       reading ??= ask().finally(() => {
         reading = null;

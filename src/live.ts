@@ -73,7 +73,7 @@ export function liveOf(server: {
   readonly url: string;
   readonly engine: Engine;
   readonly counters: Counters;
-  readonly warnings: readonly string[];
+  readonly warnings: () => readonly string[];
   readonly tlsExpiresAt: () => number | null;
   readonly logLevel: string;
   readonly metricsUrl: () => string | null;
@@ -93,7 +93,7 @@ export function liveOf(server: {
       uptimeS: Math.floor((performance.now() - startedAtMs) / 1000),
       ready: notReady === null,
       notReady,
-      warnings,
+      warnings: warnings(),
       answers: counters.answers(),
       refusals: counters.refusals(),
       latency: {

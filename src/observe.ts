@@ -10,6 +10,7 @@ import type { Glance } from "./overview.ts";
 export type Observed = {
   readonly dataDir: string;
   readonly glance: () => Promise<Glance>;
+  readonly risk: () => string | null;
   readonly config: Config;
   readonly url: string;
   readonly engine: Engine;
@@ -23,7 +24,11 @@ export function observe(observed: Observed, warnings: string[]): { close(): void
   const { dataDir, config } = observed;
   let metrics: ReturnType<typeof serveMetrics> | null = null;
   const metricsUrl = () => metrics?.url ?? null;
-  const live = liveOf({ ...observed, warnings, metricsUrl });
+  const live = liveOf({
+    ...observed,
+    warnings: () => [...warnings, ...[observed.risk()].filter((risk) => risk !== null)],
+    metricsUrl,
+  });
   if (config.metrics_port !== undefined) {
     try {
       metrics = serveMetrics(config.metrics_port, { ...observed, live });

@@ -58,6 +58,24 @@ const STOP_WITHIN_MS = 5_000;
 /** Serving is refused by a rule; the message says what to do. */
 export class ServeRefused extends Error {}
 
+/** How often a database elsewhere is asked what its purchases risk. */
+const RISK_EVERY_MS = 5_000;
+
+/** What is answered risks, as it was known last. */
+function watchRisk(first: string | null, { isSlow, read }: ReturnType<typeof glancesOf>) {
+  let risk = first;
+  const look = () =>
+    void read().then(
+      (glance) => {
+        risk = glance.risk;
+      },
+      // One that does not answer decides nothing either, which is said in another way.
+      () => {},
+    );
+  const timer = isSlow ? setInterval(look, RISK_EVERY_MS) : null;
+  return { now: () => risk, end: () => timer !== null && clearInterval(timer) };
+}
+
 /** How requests are authenticated under this configuration, as people read it. */
 export function authenticationSummary(config: Config): string[] {
   const ways: string[] = [];
@@ -204,7 +222,11 @@ export function serve(options: ServeOptions): Served {
       },
     );
     const refusals = refusalCounter(systemClock, engine.refused, counters.refused);
-    const app = createApp({ ...parts, engine, refusals, counters, log, currency: bank.currency });
+    const glances = glancesOf(dataDir, opened);
+    const risk = watchRisk(store.risk(), glances);
+    undo.unshift(risk.end);
+    const { currency } = bank;
+    const app = createApp({ ...parts, engine, refusals, counters, log, currency, risk: risk.now });
     const { onTrouble } = options;
     // Last: whatever fails before must end the process without anybody having been listened to.
     const port = options.port ?? config.port;
@@ -212,9 +234,18 @@ export function serve(options: ServeOptions): Served {
     const { url } = listener;
     const tlsExpiresAt = () => certificate?.expiresAt ?? null;
     const logLevel = log.level;
-    const glances = glancesOf(dataDir, opened);
     const observer = observe(
-      { dataDir, glance: glances.read, config, url, engine, counters, logLevel, tlsExpiresAt },
+      {
+        dataDir,
+        glance: glances.read,
+        risk: risk.now,
+        config,
+        url,
+        engine,
+        counters,
+        logLevel,
+        tlsExpiresAt,
+      },
       lasting,
     );
     // A database elsewhere may not come back: the next start looks for what was left open.
@@ -239,6 +270,7 @@ export function serve(options: ServeOptions): Served {
       },
       async close() {
         observer.close();
+        risk.end();
         glances.close();
         await listener.close();
         unwatch();

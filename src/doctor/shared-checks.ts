@@ -1,6 +1,6 @@
 // Judges a database that several appliances share: whether what it committed is safe, and who may what.
 import type { SharedFacts } from "../storage/postgres/inspect.ts";
-import { OLDEST_SERVER, sortsByBytes } from "../storage/postgres/reach.ts";
+import { NO_STANDBY, OLDEST_SERVER, sortsByBytes } from "../storage/postgres/reach.ts";
 import type { Facts } from "./facts.ts";
 import {
   type Check,
@@ -64,7 +64,7 @@ export const standby = ofShared(({ settings, seesStandbys, standbys, user }) => 
   const names = settings.synchronous_standby_names;
   if (names === "") {
     return warning(
-      "no synchronous standby is named: a lost machine takes its last purchases with it",
+      NO_STANDBY,
       `Set one up (${PAGE}): synchronous_mode of Patroni, or synchronous_standby_names.`,
     );
   }

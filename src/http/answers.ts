@@ -83,9 +83,10 @@ export const answers = {
 
   document: (body: string): Answer => ({ status: 200, headers: JSON_TYPE, body }),
 
-  health: (status: 200 | 503, state: string): Answer => ({
+  /** `warning`: what those should know who ask, though all is served. */
+  health: (status: 200 | 503, state: string, warning: string | null = null): Answer => ({
     status,
     headers: JSON_TYPE,
-    body: JSON.stringify({ status: state }),
+    body: JSON.stringify({ status: state, ...(warning !== null && { warning }) }),
   }),
 };

@@ -37,6 +37,8 @@ export type AppOptions = {
   readonly refusals?: Refusals;
   readonly counters?: Counters;
   readonly log?: Log;
+  /** What those should know who ask whether it is ready: the port's. */
+  readonly risk?: () => string | null;
 };
 
 type Incoming = { readonly request: Request; readonly peer: string; readonly path: string };
@@ -251,7 +253,9 @@ function besides(parts: Parts) {
 
     health(asking: Asking, state: "live" | "ready"): Response {
       const why = state === "ready" ? engine.notReady() : null;
-      const answer = { ...answers.health(why === null ? 200 : 503, why ?? state), why: why ?? "" };
+      const risk = state === "ready" && why === null ? (parts.risk?.() ?? null) : null;
+      const told = answers.health(why === null ? 200 : 503, why ?? state, risk);
+      const answer = { ...told, why: why ?? "" };
       return answerAs({ route: "health", peer: peerOf(asking), arrival: arrived() }, answer);
     },
 

@@ -208,7 +208,11 @@ const SCHEMAS = {
     additionalProperties: false,
   },
   Refusal: REFUSAL,
-  Health: { type: "object", required: ["status"], properties: { status: { type: "string" } } },
+  Health: {
+    type: "object",
+    required: ["status"],
+    properties: { status: { type: "string" }, warning: { type: "string" } },
+  },
 };
 
 const schemaRef = (name: keyof typeof SCHEMAS): Json => ({ $ref: `#/components/schemas/${name}` });

@@ -571,6 +571,8 @@ export type Check = {
 /** What the server needs. */
 export type ServingStore = {
   bank(): Bank;
+  /** Why what is answered now would be lost with one machine more than was meant, or null. */
+  risk(): string | null;
 
   /**
    * Applies operations in order in one commit, which is not durable yet: see `flush`. Batches are

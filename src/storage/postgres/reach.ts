@@ -126,6 +126,10 @@ export function lockInDatabase(place: Place, lock: number, taken: string): () =>
   }
 }
 
+/** What a database without one risks. */
+export const NO_STANDBY =
+  "no synchronous standby is named: a lost machine takes its last purchases with it";
+
 export const OLDEST_SERVER = 150_000;
 
 /** True of a database whose texts are in the order of their bytes, as SQLite's are. */

@@ -9,7 +9,7 @@ import { batchesOn } from "./batch.ts";
 import { NOW_MS, SEEN_WITHIN_MS } from "./batch-load.ts";
 import { type ClientAddress, ConnectionLost, createClient } from "./client.ts";
 import { assertNewest } from "./migrate.ts";
-import { CONNECT_WITHIN_MS, placeOf, withAdvice } from "./reach.ts";
+import { CONNECT_WITHIN_MS, NO_STANDBY, placeOf, withAdvice } from "./reach.ts";
 import { sqlOn } from "./sql.ts";
 import { postgresChecks } from "./verify.ts";
 
@@ -53,6 +53,7 @@ export function openPostgresStore(options: PostgresOptions): Store {
         return postgresChecks(db);
       },
     };
+    const standbys = db.query("SELECT current_setting('synchronous_standby_names') AS names");
     const ended = db.query("UPDATE appliances SET serving = 0, open_since = NULL WHERE name = ?");
     const { desk } = adminStoreOn(db, engine, adminOptions);
     const batches = batchesOn({
@@ -67,6 +68,7 @@ export function openPostgresStore(options: PostgresOptions): Store {
     return {
       ...desk,
       bank: engine.bank,
+      risk: () => ((standbys.get() as { names: string }).names === "" ? NO_STANDBY : null),
       applyNow: batches.applyNow,
       applyBatch: async (operations, times) => batches.applyNow(operations, times),
       // A commit that returned is durable already.
